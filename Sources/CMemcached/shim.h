@@ -1,0 +1,2 @@
+// libmemcached.
+#include <libmemcached/memcached.h>
