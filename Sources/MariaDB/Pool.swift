@@ -1,0 +1,120 @@
+/// Connections that threads share, each used by one thread at a time.
+///
+/// Bounded and lazily filled; the connection given back last is used first, so that a quiet pool
+/// works with few warm ones. Before reuse a connection is looked at: one that the server closed
+/// while it lay idle (a restart, `wait_timeout`) is replaced without costing a request.
+public final class Pool: Sendable {
+    /// How the pool is used, for metrics.
+    public struct Counts: Sendable, Equatable {
+        /// Connections open or being opened.
+        public var open = 0
+        /// Connections in use.
+        public var inUse = 0
+        /// How often a caller had to wait, since the pool was made.
+        public var waits = 0
+    }
+
+    private let server: Server
+    private let size: Int
+    private let waitLimitMilliseconds: Int
+    private let monitor = Monitor(State())
+
+    /// Makes an empty pool of at most `size` connections, whose callers wait for a free one at
+    /// most `waitLimitMilliseconds`.
+    public init(server: Server, size: Int, waitLimitMilliseconds: Int) {
+        precondition(size > 0 && waitLimitMilliseconds >= 0)
+        self.server = server
+        self.size = size
+        self.waitLimitMilliseconds = waitLimitMilliseconds
+    }
+
+    /// Runs `body` with a connection.
+    ///
+    /// Throws what `body` throws; a ``DatabaseError`` of kind `busy` when no connection became
+    /// free in time; what ``Connection/init(to:)`` throws when a new one was needed.
+    public func withConnection<T>(_ body: (Connection) throws -> T) throws -> T {
+        let connection = try acquire()
+        defer { release(connection) }
+        return try body(connection)
+    }
+
+    /// The current counts.
+    public var counts: Counts { monitor.update { $0.counts } }
+
+    /// Closes the idle connections, and those in use when they come back. Later calls throw an
+    /// error of kind `unavailable`.
+    public func close() {
+        let idle = monitor.update { state in
+            state.isClosed = true
+            state.counts.open -= state.idle.count
+            defer { state.idle = [] }
+            return state.idle
+        }
+        withExtendedLifetime(idle) {}  // Closing takes time, so not under the lock.
+    }
+
+    private func acquire() throws(DatabaseError) -> Connection {
+        let place = monitor.take(withinMilliseconds: waitLimitMilliseconds) { state, isFirstTry in
+            if isFirstTry, !state.hasRoom(size) { state.counts.waits += 1 }
+            return state.takePlace(size)
+        }
+        switch place {
+        case .idle(let connection) where connection.looksAlive: return connection
+        case .idle, .new: return try open()
+        case .closed: throw DatabaseError(.unavailable, "The pool is closed.")
+        case nil:
+            throw DatabaseError(.busy, "No connection free in \(waitLimitMilliseconds) ms.")
+        }
+    }
+
+    private func open() throws(DatabaseError) -> Connection {
+        do throws(DatabaseError) {
+            return try Connection(to: server)
+        } catch {
+            monitor.update { $0.givePlaceBack() }
+            throw error
+        }
+    }
+
+    private func release(_ connection: Connection) {
+        monitor.update { state in
+            if connection.isUsable && !state.isClosed {
+                state.counts.inUse -= 1
+                state.idle.append(connection)
+            } else {
+                state.givePlaceBack()
+            }
+        }
+    }
+}
+
+/// What the pool's lock guards.
+private struct State {
+    /// What a caller gets.
+    enum Place {
+        case idle(Connection)
+        case new
+        case closed
+    }
+
+    var idle: [Connection] = []
+    var counts = Pool.Counts()
+    var isClosed = false
+
+    func hasRoom(_ size: Int) -> Bool { isClosed || counts.inUse < size }
+
+    /// Takes the warmest connection, or the right to open one; nil when all are in use.
+    mutating func takePlace(_ size: Int) -> Place? {
+        if isClosed { return .closed }
+        guard hasRoom(size) else { return nil }
+        counts.inUse += 1
+        if let connection = idle.popLast() { return .idle(connection) }
+        counts.open += 1
+        return .new
+    }
+
+    mutating func givePlaceBack() {
+        counts.inUse -= 1
+        counts.open -= 1
+    }
+}

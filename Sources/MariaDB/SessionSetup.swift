@@ -1,0 +1,59 @@
+import CMariaDB
+
+extension UnsafeMutablePointer<MYSQL> {
+    /// What every session begins with, one round trip each.
+    ///
+    /// READ COMMITTED, because under REPEATABLE READ a retry inside a transaction reads its old
+    /// snapshot. UTC and strict mode, because a session must not depend on how the server was
+    /// configured. 2 s for a row lock, below the read time-out. 10 s until the server ends a
+    /// transaction whose client fell silent, and frees its locks.
+    private static var initCommands: [String] {
+        [
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            """
+            SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2, \
+            idle_transaction_timeout = 10, sql_mode = 'STRICT_ALL_TABLES,\
+            ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'
+            """,
+        ]
+    }
+
+    /// Sets the options that must be there before connecting.
+    func apply(_ server: Server) {
+        set(MYSQL_OPT_CONNECT_TIMEOUT, server.connectTimeoutSeconds)
+        set(MYSQL_OPT_READ_TIMEOUT, server.readTimeoutSeconds)
+        set(MYSQL_OPT_WRITE_TIMEOUT, server.writeTimeoutSeconds)
+        set(MYSQL_OPT_LOCAL_INFILE, 0 as UInt32)
+        set(MYSQL_OPT_RECONNECT, 0 as my_bool)
+        mysql_options(self, MYSQL_SET_CHARSET_NAME, "utf8mb4")
+        for command in Self.initCommands { mysql_options(self, MYSQL_INIT_COMMAND, command) }
+        switch server.address {
+        case .socket: set(MYSQL_OPT_PROTOCOL, UInt32(MYSQL_PROTOCOL_SOCKET.rawValue))
+        case .host: set(MYSQL_OPT_PROTOCOL, UInt32(MYSQL_PROTOCOL_TCP.rawValue))
+        }
+        if let authority = server.certificateAuthority {
+            mysql_options(self, MYSQL_OPT_SSL_CA, authority)
+            set(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, 1 as my_bool)
+            set(MYSQL_OPT_SSL_ENFORCE, 1 as my_bool)
+        }
+    }
+
+    /// Opens the session; false leaves the reason in it. Multiple statements in one text are off,
+    /// as they are unless asked for.
+    func connect(to server: Server) -> Bool {
+        let flags = UInt(CLIENT_FOUND_ROWS)
+        return switch server.address {
+        case .socket(let path):
+            mysql_real_connect(
+                self, nil, server.user, server.password, server.database, 0, path, flags) != nil
+        case .host(let name, let port):
+            mysql_real_connect(
+                self, name, server.user, server.password, server.database, UInt32(port), nil,
+                flags) != nil
+        }
+    }
+
+    private func set<T: BitwiseCopyable>(_ option: mysql_option, _ value: T) {
+        _ = withUnsafePointer(to: value) { mysql_options(self, option, $0) }
+    }
+}
