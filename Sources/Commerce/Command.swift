@@ -1,0 +1,94 @@
+/// A wish to change points or stock, well formed but not yet judged.
+public struct Command: Sendable {
+    public enum Action: Sendable {
+        case charge(user: UserID, ChargeAmount)
+        /// `payment` is the sum that the buyer agreed to.
+        case order(user: UserID, Cart, payment: Won)
+    }
+
+    public let action: Action
+    /// Present where the client sent an idempotency key.
+    public let idempotency: Idempotency?
+
+    public init(_ action: Action, idempotency: Idempotency? = nil) {
+        self.action = action
+        self.idempotency = idempotency
+    }
+
+    public var user: UserID {
+        switch action {
+        case .charge(let user, _): user
+        case .order(let user, _, _): user
+        }
+    }
+
+    public var cart: Cart? {
+        switch action {
+        case .charge: nil
+        case .order(_, let cart, _): cart
+        }
+    }
+}
+
+/// The client's promise that all requests with this key are one and the same.
+public struct Idempotency: Hashable, Sendable {
+    /// A key belongs to a user and a route: the same text elsewhere is another key.
+    public struct Key: Hashable, Sendable {
+        public let user: UserID
+        public let scope: Scope
+        /// 1–255 visible ASCII characters.
+        public let text: String
+
+        public init(user: UserID, scope: Scope, text: String) {
+            self.user = user
+            self.scope = scope
+            self.text = text
+        }
+    }
+
+    /// Method and route. The raw value is what the schema stores.
+    public enum Scope: String, Hashable, Sendable {
+        case charge = "CHARGE"
+        case order = "ORDER"
+    }
+
+    public let key: Key
+    /// SHA-256 of the request: the same key with another fingerprint is a client's mistake.
+    public let fingerprint: [UInt8]
+
+    public init(key: Key, fingerprint: [UInt8]) {
+        self.key = key
+        self.fingerprint = fingerprint
+    }
+}
+
+/// What an accepted command yields.
+public enum Receipt: Hashable, Sendable {
+    /// The user as the charge left them.
+    case charged(User)
+    case ordered(OrderID)
+}
+
+/// The bytes that answered a command first, kept so that a repeated request gets the same.
+public struct StoredAnswer: Hashable, Sendable {
+    /// The HTTP status.
+    public let status: Int
+    public let body: [UInt8]
+
+    public init(status: Int, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
+}
+
+/// How a command ended.
+public enum Outcome: Hashable, Sendable {
+    case accepted(Receipt)
+    case refused(Refusal)
+    /// The key's first request was accepted earlier: this is its answer. Nothing has changed.
+    case replayed(StoredAnswer)
+    /// The key's first request is being handled at this moment.
+    case inProgress
+    /// The key was used for another request.
+    case keyReused
+}

@@ -1,0 +1,48 @@
+/// Something the shop sells, with what is left of it.
+public struct Product: Hashable, Sendable {
+    public let id: ProductID
+    public let name: String
+    public let price: Won
+    /// Units that can still be sold.
+    public var stock: Int64
+    public let version: Version
+
+    public init(id: ProductID, name: String, price: Won, stock: Int64, version: Version) {
+        self.id = id
+        self.name = name
+        self.price = price
+        self.stock = stock
+        self.version = version
+    }
+
+    /// The state of a product: of two, the one that compares greater was committed later.
+    ///
+    /// The stock changes with every sale and its version guards it, so it is compared first. The
+    /// product's own version changes when its name or price is edited.
+    public struct Version: Hashable, Comparable, Sendable {
+        public let stock: Int64
+        public let product: Int64
+
+        public init(stock: Int64, product: Int64) {
+            self.stock = stock
+            self.product = product
+        }
+
+        public static func < (left: Version, right: Version) -> Bool {
+            (left.stock, left.product) < (right.stock, right.product)
+        }
+    }
+}
+
+/// A product among the best sellers, with the units sold in the last 72 hours.
+public struct BestSeller: Hashable, Sendable {
+    public let id: ProductID
+    public let name: String
+    public let unitsSold: Int64
+
+    public init(id: ProductID, name: String, unitsSold: Int64) {
+        self.id = id
+        self.name = name
+        self.unitsSold = unitsSold
+    }
+}

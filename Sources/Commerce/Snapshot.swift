@@ -1,0 +1,53 @@
+/// The part of the shop that a batch of commands touches, as the database had it.
+public struct Snapshot: Sendable {
+    /// A used idempotency key.
+    public struct KeyRecord: Sendable {
+        public let fingerprint: [UInt8]
+        public let answer: StoredAnswer
+
+        public init(fingerprint: [UInt8], answer: StoredAnswer) {
+            self.fingerprint = fingerprint
+            self.answer = answer
+        }
+    }
+
+    public var users: [UserID: User]
+    public var products: [ProductID: Product]
+    public var keys: [Idempotency.Key: KeyRecord]
+
+    public init(
+        users: [UserID: User] = [:], products: [ProductID: Product] = [:],
+        keys: [Idempotency.Key: KeyRecord] = [:]
+    ) {
+        self.users = users
+        self.products = products
+        self.keys = keys
+    }
+}
+
+/// Numbers drawn for the orders and payments of a batch. What a plan does not use can be used by a
+/// later one.
+public struct Numbers: Sendable {
+    public private(set) var orders: [Int64]
+    public private(set) var payments: [Int64]
+
+    /// - Parameters: ascending numbers, used from the front.
+    public init(orders: [Int64] = [], payments: [Int64] = []) {
+        self.orders = orders.reversed()
+        self.payments = payments.reversed()
+    }
+
+    mutating func nextOrder() -> OrderID {
+        guard let number = orders.popLast() else {
+            preconditionFailure("a number is drawn for every order of a batch")
+        }
+        return OrderID(number)
+    }
+
+    mutating func nextPayment() -> PaymentID {
+        guard let number = payments.popLast() else {
+            preconditionFailure("a number is drawn for every command of a batch")
+        }
+        return PaymentID(number)
+    }
+}

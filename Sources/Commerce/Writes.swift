@@ -1,0 +1,20 @@
+/// The rows that a plan wants written, all in one transaction or not at all.
+///
+/// A touched user or product carries the version that was read: its row may only be written while
+/// the database still has that version.
+public struct Writes: Sendable {
+    public struct Key: Sendable {
+        public let idempotency: Idempotency
+        public let receipt: Receipt
+    }
+
+    public internal(set) var users: [UserID: User] = [:]
+    public internal(set) var products: [ProductID: Product] = [:]
+    public internal(set) var unitsSold: [ProductID: Int64] = [:]
+    public internal(set) var orders: [Order] = []
+    public internal(set) var payments: [Payment] = []
+    public internal(set) var keys: [Key] = []
+
+    /// Every accepted command makes a payment: without one nothing was accepted.
+    public var isEmpty: Bool { payments.isEmpty }
+}

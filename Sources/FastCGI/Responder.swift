@@ -1,0 +1,161 @@
+import Glibc
+import HTTPTypes
+public import Logging
+import Synchronization
+import Threads
+
+/// Answers the requests that nginx sends over one listening socket.
+///
+/// A fixed number of worker threads share one ``EventQueue``. A handler may block; what exceeds the
+/// workers waits unread in the kernel, which is the back-pressure.
+public final class Responder: Sendable {
+    /// The bounds of a responder.
+    public struct Limits: Sendable {
+        /// Threads, and so requests handled at one time.
+        public var workers = 128
+        /// Of one worker: room for a JSON document of the deepest nesting that Foundation reads.
+        public var stackBytes = 1 << 20
+        /// libfcgi closes connections through `select`, which takes no descriptor above 1023; the
+        /// rest is for the database, memcached and the log. Further connections wait to be accepted.
+        public var connectionsMax = 768
+        /// As nginx's `client_max_body_size`.
+        public var bodyBytesMax = 64 << 10
+        /// For a peer to send the rest of a request, or to take a response.
+        public var peerSeconds = 5
+        /// For a drain. nginx closes a kept connection within `keepalive_time` (10 s) under load
+        /// and `keepalive_timeout` (2 s) without.
+        public var drainSeconds = 20
+
+        public init() {}
+    }
+
+    public typealias Handler = @Sendable (Request) -> Response
+
+    private let socket: ListeningSocket
+    private let limits: Limits
+    private let logger: Logger
+    private let handler: Handler
+    private let queue: EventQueue
+    private let connections: Connections
+    private let busy = Atomic<Int>(0)
+    private let phase = Atomic<Phase>(.serving)
+
+    private enum Phase: UInt8, AtomicRepresentable {
+        case serving
+        /// No new connections; the kept ones are served until nginx closes them.
+        case draining
+        /// The drain took too long: each connection is closed after its response.
+        case closing
+    }
+
+    /// - Throws: ``SocketError`` when the kernel refuses what the loop needs.
+    public init(
+        on socket: ListeningSocket, limits: Limits = Limits(), logger: Logger,
+        handler: @escaping Handler
+    ) throws(SocketError) {
+        precondition(Exchange.libraryIsReady, "libfcgi could not be initialised")
+        self.socket = socket
+        self.limits = limits
+        self.logger = logger
+        self.handler = handler
+        queue = try EventQueue(listener: socket.descriptor)
+        connections = Connections(on: socket.descriptor, limits: limits)
+        let flags = fcntl(socket.descriptor, F_GETFL)
+        _ = fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK)
+    }
+
+    /// Whether SIGTERM has come: no longer ready for new clients.
+    public var isDraining: Bool { phase.load(ordering: .relaxed) != .serving }
+
+    /// Workers that handle a request at this moment.
+    public var workersBusy: Int { busy.load(ordering: .relaxed) }
+
+    /// Serves until `signals` reports a stop, then drains: everything that has arrived is answered.
+    ///
+    /// The kept connections are served until nginx closes them, because a connection that we close
+    /// may already carry nginx's next request, and a POST that was sent is not sent again.
+    public func run(until signals: StopSignals) {
+        queue.watchListener()
+        let workers = (0..<limits.workers).map { _ in
+            WorkerThread(stackBytes: limits.stackBytes) { self.work() }
+        }
+        signals.wait { connections.resume(on: queue) }
+        let everyWorkerIsIdle = drain(signals)
+        queue.stop()
+        guard everyWorkerIsIdle else { return }  // The process ends with the stuck ones.
+        for worker in workers { worker.join() }
+    }
+
+    /// - Returns: whether every worker has come to rest.
+    private func drain(_ signals: StopSignals) -> Bool {
+        logger.info("draining", metadata: ["connections": "\(connections.count)"])
+        phase.store(.draining, ordering: .relaxed)
+        socket.unbind()
+        queue.ignoreListener()
+        acceptAll()
+        let isDrained = signals.wait(seconds: limits.drainSeconds) {
+            connections.count == 0 && workersBusy == 0
+        }
+        if isDrained { return true }
+        logger.warning("closing what nginx keeps", metadata: ["connections": "\(connections.count)"])
+        phase.store(.closing, ordering: .relaxed)
+        return signals.wait(seconds: limits.peerSeconds) { workersBusy == 0 }
+    }
+
+    // MARK: - One worker
+
+    private func work() {
+        var exchange = Exchange()
+        while true {
+            switch queue.next() {
+            case .listenerReady: acceptOne()
+            case .connectionReady(let connection): serve(connection, with: &exchange)
+            case .stopped: return
+            }
+        }
+    }
+
+    private func acceptAll() {
+        while acceptOne() {}
+    }
+
+    /// - Returns: whether there may be more to accept.
+    @discardableResult
+    private func acceptOne() -> Bool {
+        switch connections.accept() {
+        case .accepted(let connection):
+            queue.watch(connection: connection)
+            return true
+        case .none:
+            return false
+        case .full:
+            connections.pause(on: queue)
+            return false
+        case .failed(let code):
+            logger.error("cannot accept", metadata: ["error": "\(String(cString: strerror(code)))"])
+            connections.pause(on: queue)
+            return false
+        }
+    }
+
+    private func serve(_ connection: Int32, with exchange: inout Exchange) {
+        busy.add(1, ordering: .relaxed)
+        defer { busy.subtract(1, ordering: .relaxed) }
+        switch exchange.receive(from: connection, bodyBytesMax: limits.bodyBytesMax) {
+        case .request(let request):
+            exchange.send(handler(request), withoutBody: request.method == .head)
+        case .tooLarge:
+            exchange.send(Response(status: .contentTooLarge), withoutBody: false)
+        case .malformed:
+            exchange.send(Response(status: .badRequest), withoutBody: false)
+        case .nothing:
+            exchange.closeAfterwards()
+        }
+        if phase.load(ordering: .relaxed) == .closing { exchange.closeAfterwards() }
+        if exchange.finish() {
+            queue.watchAgain(connection: connection)
+        } else {
+            connections.closed()
+        }
+    }
+}

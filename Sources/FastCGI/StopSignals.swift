@@ -1,0 +1,46 @@
+import Glibc
+
+/// SIGTERM and SIGINT, taken one at a time by the main thread.
+///
+/// Made before the first thread, so that every thread inherits the block and only ``wait(_:)`` ever
+/// sees them. SIGPIPE is ignored: a peer that has gone is an error of `write`, not our end.
+public struct StopSignals: Sendable {
+    /// How often the waiting thread looks after other things.
+    private static let tickNanoseconds = 20_000_000
+
+    public init() {
+        signal(SIGPIPE, SIG_IGN)
+        var signals = Self.signals
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+    }
+
+    private static var signals: sigset_t {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGINT)
+        return signals
+    }
+
+    /// Blocks until the first signal; calls `tick` meanwhile.
+    func wait(_ tick: () -> Void) {
+        while !hasArrived() { tick() }
+    }
+
+    /// Blocks until `isDone` or the time is over. A second signal ends the process at once.
+    func wait(seconds: Int, _ isDone: () -> Bool) -> Bool {
+        let ticks = seconds * 1_000_000_000 / Self.tickNanoseconds
+        for _ in 0..<ticks {
+            if isDone() { return true }
+            if hasArrived() { _exit(EXIT_FAILURE) }
+        }
+        return isDone()
+    }
+
+    /// Waits at most one tick.
+    private func hasArrived() -> Bool {
+        var signals = Self.signals
+        var tick = timespec(tv_sec: 0, tv_nsec: Self.tickNanoseconds)
+        return sigtimedwait(&signals, nil, &tick) > 0
+    }
+}
