@@ -79,7 +79,9 @@ final class ResultColumns {
     /// Fetches again what did not fit, into larger buffers that later rows use as well.
     func growAndRefetch(from statement: UnsafeMutablePointer<MYSQL_STMT>) -> Bool {
         for column in 0..<count where !isInteger(column) {
-            guard lengths[column] > binds[column].buffer_length, nulls[column] == 0 else { continue }
+            guard nulls[column] == 0, lengths[column] > binds[column].buffer_length else {
+                continue
+            }
             giveBuffer(column, byteCount: Int(lengths[column]).roundedUpToPowerOfTwo)
             let fetched = mysql_stmt_fetch_column(statement, binds + column, UInt32(column), 0)
             guard fetched == 0 else { return false }

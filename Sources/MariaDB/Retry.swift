@@ -33,7 +33,7 @@ public struct RetryLimits: Sendable {
     /// The longest pause after an attempt, counted from 1. The pause itself is random between 0
     /// and this (full jitter), so that those who met once do not meet again.
     func longestPauseMicroseconds(afterAttempt attempt: Int) -> Int {
-        let doublings = min(attempt - 1, 20)  // Beyond it every bound is reached.
+        let doublings = min(attempt - 1, 20)  // Far above any pause; more would overflow.
         return min(pauseMicrosecondsMax, firstPauseMicroseconds << doublings)
     }
 }
@@ -50,8 +50,9 @@ public func withRetries<T>(
     while true {
         do {
             return try body(attempt)
-        } catch where error.isLostRace {
-            guard attempt < limits.attemptsMax, .now < deadline else { throw error }
+        } catch {
+            let mayTry = attempt < limits.attemptsMax && .now < deadline
+            guard error.isLostRace && mayTry else { throw error }
             let pause = limits.longestPauseMicroseconds(afterAttempt: attempt)
             usleep(useconds_t(Int.random(in: 0...pause)))
             attempt += 1
