@@ -1,0 +1,147 @@
+# The parts of a shop and how each is started in a folder. Sourced after lib.sh.
+# shellcheck shell=bash disable=SC2154
+
+# Each limit is many times what a slow machine was seen to need.
+readonly mariadb_start_seconds=120 # It may have to recover from a crash first.
+readonly memcached_start_seconds=10
+readonly nginx_start_seconds=10
+readonly commerce_start_seconds=30
+
+readonly database=commerce
+readonly database_user=commerce
+
+mariadb_socket() { say "$1/mariadb.sock"; }
+
+# The client as the database's owner: sql_client FOLDER ARGUMENT...
+sql_client() {
+    local folder=$1
+    shift
+    mariadb --no-defaults --socket="$(mariadb_socket "$folder")" --user="$(id -un)" \
+        --default-character-set=utf8mb4 "$@"
+}
+
+# Makes a data folder at the first start. It appears under its name when it is whole: a run that
+# was killed half-way leaves only what the next one throws away.
+install_mariadb() {
+    local folder=$1 half=$1/mariadb.half as_root=()
+    [[ ! -d $folder/mariadb ]] || return 0
+    ((EUID)) || as_root=(--user=root)
+    rm -rf "$half"
+    foreground mariadb-install-db --no-defaults --datadir="$half" --skip-test-db \
+        --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" \
+        "${as_root[@]}" >"$folder/mariadb-install.log" 2>&1 ||
+        die_with_log "$folder/mariadb-install.log" "MariaDB's data folder could not be made"
+    mv "$half" "$folder/mariadb"
+}
+
+# start_mariadb FOLDER [OPTION...]: a MariaDB of our own, which only local sockets reach.
+start_mariadb() {
+    local folder=$1 as_root=()
+    shift
+    ((EUID)) || as_root=(--user=root)
+    check_socket_path "$(mariadb_socket "$folder")"
+    install_mariadb "$folder"
+    # A commit that was answered is on the disk. The log is large enough for a sale's writes, and
+    # there is no binary log because nobody replicates from here.
+    start_part MariaDB "$folder/mariadb.log" mariadbd --no-defaults "${as_root[@]}" \
+        --skip-networking --socket="$(mariadb_socket "$folder")" \
+        --datadir="$folder/mariadb" --pid-file="$folder/mariadb.pid" \
+        --innodb-flush-log-at-trx-commit=1 --skip-log-bin \
+        --character-set-server=utf8mb4 --max-connections=300 --performance-schema=off \
+        --innodb-buffer-pool-size="${COMMERCE_BUFFER_POOL:-512M}" \
+        --innodb-log-file-size=256M "$@"
+    wait_for MariaDB "$mariadb_start_seconds" sql_client "$folder" -e 'SELECT 1'
+}
+
+# Brings the database to the newest schema. A new one gets the demo data, and counts as new until
+# it has them: demo.sql is one transaction. The service's user and its password are set each time.
+prepare_database() {
+    local folder=$1 password_file=$1/database-password
+    local owner=(--no-defaults --socket="$(mariadb_socket "$1")" --user="$(id -un)")
+    if [[ ! -s $password_file ]]; then
+        (umask 077 && od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$password_file.half")
+        mv "$password_file.half" "$password_file"
+    fi
+    export COMMERCE_DATABASE_NAME=$database COMMERCE_DATABASE_USER=$database_user
+    COMMERCE_DATABASE_PASSWORD=$(<"$password_file")
+    export COMMERCE_DATABASE_PASSWORD
+    unset COMMERCE_DATABASE_HOST COMMERCE_DATABASE_PORT # A caller's; this database is our own.
+    "$repository/sql/migrate.sh" "${owner[@]}" "$database" || die "the migration failed"
+    "$repository/sql/service-user.sh" "${owner[@]}" "$database" ||
+        die "the service's database user could not be set up"
+    if [[ $(sql_client "$folder" -Ne 'SELECT EXISTS (SELECT 1 FROM users)' "$database") == 0 ]]; then
+        sql_client "$folder" "$database" <"$repository/sql/demo.sql" ||
+            die "the demo data could not be loaded"
+        say "$database: demo data loaded"
+    fi
+}
+
+# start_memcached FOLDER
+start_memcached() {
+    local socket=$1/memcached.sock as_root=()
+    ((EUID)) || as_root=(-u root)
+    check_socket_path "$socket"
+    rm -f "$socket"
+    start_part memcached "$1/memcached.log" memcached "${as_root[@]}" -s "$socket" -a 0600 -m 64 \
+        -c 1024
+    wait_for memcached "$memcached_start_seconds" test -S "$socket"
+}
+
+# Sets `binary` to the release build of commerce, or to what COMMERCE_BINARY names.
+build_commerce() {
+    local build=(swift build -c release --static-swift-stdlib --product commerce)
+    if [[ -n ${COMMERCE_BINARY-} ]]; then
+        binary=$COMMERCE_BINARY
+    else
+        cd "$repository" || die "cannot enter $repository"
+        foreground "${build[@]}" || die "the build failed"
+        binary=$("${build[@]}" --show-bin-path)/commerce
+    fi
+    [[ -x $binary ]] || die "there is no program at $binary"
+}
+
+# start_commerce FOLDER: the responder. Other COMMERCE_ settings of the caller pass through.
+start_commerce() {
+    local folder=$1
+    check_socket_path "$folder/commerce.sock"
+    rm -f "$folder/commerce.sock"
+    COMMERCE_SOCKET=$folder/commerce.sock COMMERCE_MEMCACHED=$folder/memcached.sock \
+        COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$folder") \
+        start_part commerce "$folder/commerce.log" "$binary" serve
+    wait_for commerce "$commerce_start_seconds" test -S "$folder/commerce.sock"
+}
+
+# Replaces one line's text in a copied configuration, and makes sure that it was there.
+configure() {
+    local file=$1 old=$2 new=$3
+    grep -qF -- "$old" "$file" || die "nginx/${file##*/} has no '$old' to replace"
+    # The run folder's signs are known, so the bar is free; an ampersand cannot occur.
+    sed -i "s|$old|$new|" "$file"
+}
+
+# Copies nginx's configuration to FOLDER/nginx with the folder's socket and the port.
+configure_nginx() {
+    local folder=$1 port=$2
+    mkdir -p "$folder/nginx"
+    cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$folder/nginx/"
+    configure "$folder/nginx/commerce.conf" 'listen 8080' "listen $port"
+    configure "$folder/nginx/commerce.conf" 'unix:/run/commerce/commerce.sock' \
+        "unix:$folder/commerce.sock"
+}
+
+# start_nginx FOLDER PORT, after configure_nginx. Ready means that the whole shop answers.
+start_nginx() {
+    local folder=$1 port=$2 globals='daemon off;'
+    # As root its workers would become nobody, who may not open the responder's socket.
+    ((EUID)) || globals+=' user root;'
+    start_part nginx "$folder/nginx.log" nginx -p "$folder/nginx" \
+        -c "$folder/nginx/nginx.conf" -g "$globals"
+    wait_for nginx "$nginx_start_seconds" nginx_answers "$port"
+    wait_for commerce "$commerce_start_seconds" \
+        curl --silent --fail --max-time 5 --noproxy '*' "http://127.0.0.1:$port/readyz"
+}
+
+# Any answer will do, a refusal too.
+nginx_answers() {
+    curl --silent --output /dev/null --max-time 5 --noproxy '*' "http://127.0.0.1:$1/livez"
+}
