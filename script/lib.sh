@@ -54,7 +54,7 @@ read_settings() {
 # Makes a run folder and takes its lock, which lasts as long as this script does.
 take_folder() {
     local folder=$1
-    mkdir -p "$folder" || die "cannot make the run folder $folder"
+    (umask 077 && mkdir -p "$folder") || die "cannot make the run folder $folder"
     exec 9>"$folder/lock" || die "cannot write to the run folder $folder"
     flock -n 9 || die "$folder is in use by another run; COMMERCE_RUN_DIR names another folder"
 }
@@ -84,6 +84,7 @@ port_is_taken() {
 start_part() {
     local name=$1 log=$2
     shift 2
+    [[ ! -e $log ]] || mv -f "$log" "$log.previous" # What is shown of a log is of this run.
     setpriv --pdeathsig TERM setsid "$@" </dev/null >>"$log" 2>&1 9>&- &
     part_pid[$name]=$!
     part_log[$name]=$log
@@ -123,12 +124,13 @@ stop_part() {
     while kill -0 "$pid" 2>/dev/null; do
         if ((SECONDS >= deadline)); then
             say "$name did not stop in $3 seconds and is killed" >&2
-            kill -s KILL -- "-$pid" 2>/dev/null || true
+            kill -s KILL "$pid" 2>/dev/null || true
             break
         fi
         sleep 0.05
     done
     wait "$pid" 2>/dev/null || true
+    kill -s KILL -- "-$pid" 2>/dev/null || true # What it left behind: nginx's workers, if it crashed.
     unset "part_pid[$name]"
 }
 
@@ -156,12 +158,15 @@ stop_parts_at_exit() {
 
 # Waits until a part ends by itself, which none should, and says which it was.
 watch_parts() {
-    local name
+    local name status
     while true; do
         for name in "${!part_pid[@]}"; do
-            is_running "$name" || die_with_log "${part_log[$name]}" "$name has ended by itself"
+            is_running "$name" && continue
+            status=0
+            wait "${part_pid[$name]}" 2>/dev/null || status=$?
+            die_with_log "${part_log[$name]}" "$name has ended by itself with status $status"
         done
         sleep 1 9>&- & # In the background, or a signal would have to wait for it.
-        wait $! || true
+        wait $! 2>/dev/null || true
     done
 }

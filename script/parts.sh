@@ -123,6 +123,8 @@ configure() {
 configure_nginx() {
     local folder=$1 port=$2
     mkdir -p "$folder/nginx"
+    [[ ! -e $folder/nginx/access.log ]] ||
+        mv -f "$folder/nginx/access.log" "$folder/nginx/access.log.previous"
     cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$folder/nginx/"
     configure "$folder/nginx/commerce.conf" 'listen 8080' "listen $port"
     configure "$folder/nginx/commerce.conf" 'unix:/run/commerce/commerce.sock' \
@@ -134,7 +136,7 @@ start_nginx() {
     local folder=$1 port=$2 globals='daemon off;'
     # As root its workers would become nobody, who may not open the responder's socket.
     ((EUID)) || globals+=' user root;'
-    start_part nginx "$folder/nginx.log" nginx -p "$folder/nginx" \
+    start_part nginx "$folder/nginx/error.log" nginx -p "$folder/nginx" \
         -c "$folder/nginx/nginx.conf" -g "$globals"
     wait_for nginx "$nginx_start_seconds" nginx_answers "$port"
     wait_for commerce "$commerce_start_seconds" \
