@@ -142,6 +142,7 @@ stop_parts() {
         wait "$foreground_pid" 2>/dev/null || true
         foreground_pid=""
     fi
+    stop_part ab TERM 1
     stop_part nginx QUIT 25
     stop_part commerce TERM 25
     stop_part memcached TERM 5
