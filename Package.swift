@@ -12,7 +12,7 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "Commerce",
     products: [
-        .executable(name: "commerce", targets: ["CommerceTool"]),
+        .executable(name: "commerce", targets: ["CommerceTool"])
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -25,11 +25,18 @@ let package = Package(
     targets: [
         // The C libraries: the only places that include C headers.
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
-        .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+        .systemLibrary(
+            name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
 
         // Threads that may block.
         .target(name: "Threads", swiftSettings: strict),
+
+        // swift-metrics in Prometheus' text format.
+        .target(
+            name: "Prometheus",
+            dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: strict),
 
         // Each C library behind small types of ours.
         .target(
@@ -56,7 +63,7 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Commerce", "FastCGI", "Store",
+                "Commerce", "FastCGI", "MariaDB", "Store",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -65,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "CommerceTool",
             dependencies: [
-                "API", "FastCGI", "MariaDB", "Memcached", "Store",
+                "API", "FastCGI", "MariaDB", "Memcached", "Prometheus", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),

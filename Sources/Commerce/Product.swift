@@ -15,6 +15,12 @@ public struct Product: Hashable, Sendable {
         self.version = version
     }
 
+    /// The product as it is once its changed stock is committed.
+    public var committed: Product {
+        let next = Version(stock: version.stock + 1, product: version.product)
+        return Product(id: id, name: name, price: price, stock: stock, version: next)
+    }
+
     /// The state of a product: of two, the one that compares greater was committed later.
     ///
     /// The stock changes with every sale and its version guards it, so it is compared first. The

@@ -28,24 +28,26 @@ public struct Snapshot: Sendable {
 /// Numbers drawn for the orders and payments of a batch. What a plan does not use can be used by a
 /// later one.
 public struct Numbers: Sendable {
-    public private(set) var orders: [Int64]
-    public private(set) var payments: [Int64]
+    public private(set) var orderNumbers: ArraySlice<Int64> = []
+    public private(set) var paymentNumbers: ArraySlice<Int64> = []
 
-    /// - Parameters: ascending numbers, used from the front.
-    public init(orders: [Int64] = [], payments: [Int64] = []) {
-        self.orders = orders.reversed()
-        self.payments = payments.reversed()
+    public init() {}
+
+    /// Adds numbers, to be used after those that are there.
+    public mutating func add(orders: [Int64] = [], payments: [Int64] = []) {
+        orderNumbers += orders
+        paymentNumbers += payments
     }
 
     mutating func nextOrder() -> OrderID {
-        guard let number = orders.popLast() else {
+        guard let number = orderNumbers.popFirst() else {
             preconditionFailure("a number is drawn for every order of a batch")
         }
         return OrderID(number)
     }
 
     mutating func nextPayment() -> PaymentID {
-        guard let number = payments.popLast() else {
+        guard let number = paymentNumbers.popFirst() else {
             preconditionFailure("a number is drawn for every command of a batch")
         }
         return PaymentID(number)

@@ -18,7 +18,9 @@ struct EventQueue: Sendable {
     init(listener: Int32) throws(SocketError) {
         queue = epoll_create1(Int32(EPOLL_CLOEXEC))
         stopSignal = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        guard queue >= 0, stopSignal >= 0 else { throw SocketError("cannot make an epoll instance") }
+        guard queue >= 0, stopSignal >= 0 else {
+            throw SocketError("cannot make an epoll instance")
+        }
         self.listener = listener
         watch(stopSignal, EPOLLIN.rawValue)
     }

@@ -40,7 +40,9 @@ public struct ListeningSocket: Sendable {
         do throws(SocketError) {
             try bind(descriptor, to: draft)
             guard chmod(draft, 0o660) == 0 else { throw SocketError("cannot set the mode", draft) }
-            guard listen(descriptor, backlog) == 0 else { throw SocketError("cannot listen", draft) }
+            guard listen(descriptor, backlog) == 0 else {
+                throw SocketError("cannot listen", draft)
+            }
             guard rename(draft, path) == 0 else { throw SocketError("cannot rename to", path) }
             let (device, inode) = try identity(of: path)
             return ListeningSocket(

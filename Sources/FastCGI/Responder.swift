@@ -38,15 +38,8 @@ public final class Responder: Sendable {
     private let queue: EventQueue
     private let connections: Connections
     private let busy = Atomic<Int>(0)
-    private let phase = Atomic<Phase>(.serving)
-
-    private enum Phase: UInt8, AtomicRepresentable {
-        case serving
-        /// No new connections; the kept ones are served until nginx closes them.
-        case draining
-        /// The drain took too long: each connection is closed after its response.
-        case closing
-    }
+    /// Whether the drain took too long, so that each connection is closed after its response.
+    private let isClosing = Atomic<Bool>(false)
 
     /// - Throws: ``SocketError`` when the kernel refuses what the loop needs.
     public init(
@@ -63,9 +56,6 @@ public final class Responder: Sendable {
         let flags = fcntl(socket.descriptor, F_GETFL)
         _ = fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK)
     }
-
-    /// Whether SIGTERM has come: no longer ready for new clients.
-    public var isDraining: Bool { phase.load(ordering: .relaxed) != .serving }
 
     /// Workers that handle a request at this moment.
     public var workersBusy: Int { busy.load(ordering: .relaxed) }
@@ -89,7 +79,6 @@ public final class Responder: Sendable {
     /// - Returns: whether every worker has come to rest.
     private func drain(_ signals: StopSignals) -> Bool {
         logger.info("draining", metadata: ["connections": "\(connections.count)"])
-        phase.store(.draining, ordering: .relaxed)
         socket.unbind()
         queue.ignoreListener()
         acceptAll()
@@ -97,8 +86,8 @@ public final class Responder: Sendable {
             connections.count == 0 && workersBusy == 0
         }
         if isDrained { return true }
-        logger.warning("closing what nginx keeps", metadata: ["connections": "\(connections.count)"])
-        phase.store(.closing, ordering: .relaxed)
+        logger.warning("closing kept connections", metadata: ["count": "\(connections.count)"])
+        isClosing.store(true, ordering: .relaxed)
         return signals.wait(seconds: limits.peerSeconds) { workersBusy == 0 }
     }
 
@@ -151,7 +140,7 @@ public final class Responder: Sendable {
         case .nothing:
             exchange.closeAfterwards()
         }
-        if phase.load(ordering: .relaxed) == .closing { exchange.closeAfterwards() }
+        if isClosing.load(ordering: .relaxed) { exchange.closeAfterwards() }
         if exchange.finish() {
             queue.watchAgain(connection: connection)
         } else {

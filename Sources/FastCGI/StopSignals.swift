@@ -1,18 +1,24 @@
 import Glibc
+import Synchronization
 
 /// SIGTERM and SIGINT, taken one at a time by the main thread.
 ///
 /// Made before the first thread, so that every thread inherits the block and only ``wait(_:)`` ever
 /// sees them. SIGPIPE is ignored: a peer that has gone is an error of `write`, not our end.
-public struct StopSignals: Sendable {
+public final class StopSignals: Sendable {
     /// How often the waiting thread looks after other things.
     private static let tickNanoseconds = 20_000_000
+
+    private let stop = Atomic<Bool>(false)
 
     public init() {
         signal(SIGPIPE, SIG_IGN)
         var signals = Self.signals
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
+
+    /// Whether a signal has come: the process serves on, but asks for no more.
+    public var haveCome: Bool { stop.load(ordering: .relaxed) }
 
     private static var signals: sigset_t {
         var signals = sigset_t()
@@ -41,6 +47,8 @@ public struct StopSignals: Sendable {
     private func hasArrived() -> Bool {
         var signals = Self.signals
         var tick = timespec(tv_sec: 0, tv_nsec: Self.tickNanoseconds)
-        return sigtimedwait(&signals, nil, &tick) > 0
+        guard sigtimedwait(&signals, nil, &tick) > 0 else { return false }
+        stop.store(true, ordering: .relaxed)
+        return true
     }
 }

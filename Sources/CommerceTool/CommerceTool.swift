@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// The order and payment backend of an online shop.
+@main
+struct CommerceTool: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commerce",
+        abstract: "The order and payment backend of an online shop.",
+        subcommands: [Serve.self])
+}

@@ -1,0 +1,126 @@
+import API
+import ArgumentParser
+import Configuration
+import FastCGI
+import Glibc
+import Logging
+import MariaDB
+import Memcached
+import Metrics
+import Prometheus
+import Store
+
+/// Answers the requests that nginx passes on.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer FastCGI requests until SIGTERM.",
+        discussion: "SETTINGS, from the environment:\n"
+            + Setting.allCases.map { setting in
+                let padding = String(repeating: " ", count: 28 - setting.rawValue.count)
+                return "  \(setting.rawValue)\(padding)\(setting.explanation)"
+            }.joined(separator: "\n"))
+
+    /// For a pool's caller to get a connection; then the client is told to come again.
+    private static let poolWaitMilliseconds = 2_000
+    /// For MariaDB to answer at the start.
+    private static let databaseStartSeconds = 15
+
+    func run() throws {
+        let signals = StopSignals()
+        do {
+            try serve(until: signals)
+        } catch {
+            var line = "commerce: \(error)\n"
+            _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            throw ExitCode(EX_CONFIG)
+        }
+    }
+
+    private func serve(until signals: StopSignals) throws {
+        let settings = try Settings(from: ConfigReader(provider: EnvironmentVariablesProvider()))
+        let logger = Self.logger(settings)
+        let registry = Registry()
+        MetricsSystem.bootstrap(registry)
+        let pool = Pool(
+            server: settings.database, size: settings.databaseConnections,
+            waitLimitMilliseconds: Self.poolWaitMilliseconds)
+        try Self.inspect(pool, logger)
+
+        let application = Application(
+            Shop(pool: pool, cache: Self.cache(settings), renderer: .customer),
+            in: Application.Surroundings(
+                isDraining: { signals.haveCome }, metrics: { registry.text }),
+            logger: logger)
+        var limits = Responder.Limits()
+        limits.workers = settings.workers
+        let responder = try Responder(
+            on: try Self.socket(settings), limits: limits, logger: logger,
+            handler: application.respond(to:))
+        logger.info("serving", metadata: ["workers": "\(limits.workers)"])
+        responder.run(until: signals)
+        pool.close()
+        logger.info("stopped")
+    }
+
+    private static func logger(_ settings: Settings) -> Logger {
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        var logger = Logger(label: "commerce")
+        logger.logLevel = settings.logLevel
+        return logger
+    }
+
+    /// Checks that the database is one that orders can be entrusted to.
+    private static func inspect(_ pool: Pool, _ logger: Logger) throws {
+        try retrying(seconds: databaseStartSeconds, logger) {
+            try pool.withConnection { connection in
+                for warning in try ServerCheck.inspect(connection).warnings {
+                    logger.critical("DURABILITY AT RISK: \(warning)")
+                }
+                let applied = try Schema.applied(on: connection)
+                guard applied >= Schema.number else {
+                    throw StartError(
+                        "the database has migration \(applied) of \(Schema.number): "
+                            + "run sql/migrate.sh")
+                }
+            }
+        }
+    }
+
+    /// A database that starts together with us may need a moment.
+    private static func retrying(
+        seconds: Int, _ logger: Logger, _ body: () throws -> Void
+    ) throws {
+        for _ in 0..<seconds {
+            do {
+                return try body()
+            } catch let error as DatabaseError where error.kind == .connectionLost {
+                logger.warning("waiting for MariaDB", metadata: ["cause": "\(error)"])
+                sleep(1)
+            }
+        }
+        try body()
+    }
+
+    private static func cache(_ settings: Settings) -> Cache {
+        let name = settings.database.database ?? ""
+        return Cache(
+            settings.memcached.map { Memcached(address: $0) }, prefix: "commerce.\(name).")
+    }
+
+    private static func socket(_ settings: Settings) throws -> ListeningSocket {
+        if let inherited = ListeningSocket.inherited() { return inherited }
+        guard let path = settings.socketPath else {
+            throw SettingError(.socket, "is missing")
+        }
+        return try ListeningSocket.bound(to: path)
+    }
+}
+
+/// Why the service does not start, in one line.
+private struct StartError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

@@ -1,0 +1,127 @@
+import Configuration
+import FastCGI
+import Logging
+import MariaDB
+import Memcached
+
+/// A setting of `commerce serve`, read from the environment variable of its raw value.
+enum Setting: String, CaseIterable {
+    case socket = "COMMERCE_SOCKET"
+    case workers = "COMMERCE_WORKERS"
+    case databaseSocket = "COMMERCE_DATABASE_SOCKET"
+    case databaseHost = "COMMERCE_DATABASE_HOST"
+    case databasePort = "COMMERCE_DATABASE_PORT"
+    case databaseAuthority = "COMMERCE_DATABASE_CA"
+    case databaseName = "COMMERCE_DATABASE_NAME"
+    case databaseUser = "COMMERCE_DATABASE_USER"
+    case databasePassword = "COMMERCE_DATABASE_PASSWORD"
+    case databasePool = "COMMERCE_DATABASE_POOL"
+    case memcached = "COMMERCE_MEMCACHED"
+    case logLevel = "COMMERCE_LOG_LEVEL"
+
+    /// For `--help`.
+    var explanation: String {
+        switch self {
+        case .socket: "path of the FastCGI socket; not needed when descriptor 0 is one"
+        case .workers: "requests handled at one time, 1 to 1024 (128)"
+        case .databaseSocket: "path of MariaDB's socket"
+        case .databaseHost: "MariaDB's host, when there is no socket"
+        case .databasePort: "MariaDB's port (3306)"
+        case .databaseAuthority: "file of the authority that signed the host's certificate: use TLS"
+        case .databaseName: "the database"
+        case .databaseUser: "the database user that sql/service-user.sh made"
+        case .databasePassword: "that user's password"
+        case .databasePool: "connections to MariaDB, 1 to 1000 (32)"
+        case .memcached: "memcached's socket path or host:port; none: run without it"
+        case .logLevel: "trace, debug, info, notice, warning, error or critical (info)"
+        }
+    }
+}
+
+/// A setting that stops the start, in one line.
+struct SettingError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ setting: Setting, _ problem: String) {
+        description = "\(setting.rawValue) \(problem) (\(setting.explanation))"
+    }
+}
+
+/// The settings of `commerce serve`.
+struct Settings {
+    let socketPath: String?
+    let workers: Int
+    let database: Server
+    let databaseConnections: Int
+    let memcached: Memcached.Address?
+    let logLevel: Logger.Level
+
+    /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
+    init(from environment: ConfigReader) throws(SettingError) {
+        socketPath = environment.text(.socket)
+        workers = try environment.number(.workers, in: 1...1_024) ?? 128
+        database = try Self.database(environment)
+        databaseConnections = try environment.number(.databasePool, in: 1...1_000) ?? 32
+        memcached = try environment.text(.memcached).map(Self.memcached)
+        let level = environment.text(.logLevel) ?? "info"
+        guard let logLevel = Logger.Level(rawValue: level) else {
+            throw SettingError(.logLevel, "is not a level")
+        }
+        self.logLevel = logLevel
+    }
+
+    private static func database(_ environment: ConfigReader) throws(SettingError) -> Server {
+        Server(
+            address: try databaseAddress(environment),
+            user: try environment.required(.databaseUser),
+            password: environment.text(.databasePassword) ?? "",
+            database: try environment.required(.databaseName),
+            certificateAuthority: environment.text(.databaseAuthority))
+    }
+
+    private static func databaseAddress(
+        _ environment: ConfigReader
+    ) throws(SettingError) -> Server.Address {
+        if let path = environment.text(.databaseSocket) { return .socket(path: path) }
+        guard let host = environment.text(.databaseHost) else {
+            throw SettingError(
+                .databaseSocket, "is missing, and so is \(Setting.databaseHost.rawValue)")
+        }
+        let port = try environment.number(.databasePort, in: 1...65_535) ?? 3_306
+        return .host(name: host, port: UInt16(port))
+    }
+
+    private static func memcached(_ text: String) throws(SettingError) -> Memcached.Address {
+        if text.hasPrefix("/") { return .socket(path: text) }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, let port = UInt16(parts[1]), port > 0 else {
+            throw SettingError(.memcached, "is neither an absolute path nor host:port")
+        }
+        return .host(name: String(parts[0]), port: port)
+    }
+}
+
+extension ConfigReader {
+    /// - Returns: nil when the variable is absent or empty.
+    fileprivate func text(_ setting: Setting) -> String? {
+        let key = setting.rawValue.lowercased().split(separator: "_").joined(separator: ".")
+        let text = string(forKey: ConfigKey(key), isSecret: setting == .databasePassword)
+        return text?.isEmpty == true ? nil : text
+    }
+
+    fileprivate func required(_ setting: Setting) throws(SettingError) -> String {
+        guard let text = text(setting) else { throw SettingError(setting, "is missing") }
+        return text
+    }
+
+    fileprivate func number(
+        _ setting: Setting, in range: ClosedRange<Int>
+    ) throws(SettingError) -> Int? {
+        guard let text = text(setting) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw SettingError(
+                setting, "is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+}

@@ -1,0 +1,98 @@
+import Commerce
+import MariaDB
+import Memcached
+
+/// The best sellers of the last three days, cached.
+///
+/// One entry holds the list, another says that it is fresh. Whoever finds it stale and adds that
+/// second entry computes the list again; everybody else is served the old one meanwhile.
+public struct BestSellers: Sendable {
+    let pool: Pool
+    let cache: Cache
+    let renderer: Renderer
+
+    /// How many are shown.
+    private static let count: Int64 = 5
+    /// The age at which one reader computes the list again.
+    private static let freshSeconds = 3
+    /// For which it is shown while nobody can compute it.
+    private static let expirySeconds = 600
+    private static let windowHours: Int64 = 72
+    /// Hourly sums taken out of the window in one transaction.
+    private static let expiredRowsMax: Int64 = 500
+
+    /// - Returns: the rendered list.
+    /// - Throws: `DatabaseError` when it is not cached and the database cannot answer.
+    public func page() throws -> [UInt8] {
+        let (listKey, freshKey) = (cache.key("popular"), cache.key("popular.fresh"))
+        let cached = cache.ask { memcached throws(Unavailable) in
+            let found = try memcached.gets([listKey, freshKey])
+            guard let list = found[listKey] else { return [UInt8]?.none }
+            if found[freshKey] != nil { return list.value }
+            let isOurs = try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
+            return isOurs ? nil : list.value
+        }
+        if let list = cached ?? nil { return list }
+        let list = renderer.bestSellers(try read())
+        _ = cache.ask { memcached throws(Unavailable) in
+            try memcached.set(listKey, list, expirySeconds: Self.expirySeconds)
+            _ = try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
+        }
+        return list
+    }
+
+    private func read() throws -> [BestSeller] {
+        try pool.withConnection { connection in
+            try expire(on: connection)
+            return try connection.query(
+                """
+                SELECT p.id, p.name, w.quantity
+                FROM sale_window w FORCE INDEX (sale_window_best)
+                JOIN product p ON p.id = w.product_id
+                WHERE w.quantity > 0 AND NOT p.is_delete
+                ORDER BY w.quantity DESC, w.product_id LIMIT ?
+                """, [.integer(Self.count)]
+            ) { row throws(DatabaseError) in
+                BestSeller(
+                    id: ProductID(try row.integer(0)), name: try row.text(1),
+                    unitsSold: try row.integer(2))
+            }
+        }
+    }
+
+    /// Takes the hours that have left the window out of its sums, a slice at a time.
+    ///
+    /// A deleted row is subtracted in the same transaction, so however many processes do this at
+    /// once, each row is subtracted once.
+    private func expire(on connection: Connection) throws {
+        var expired = Int(Self.expiredRowsMax)
+        while expired == Self.expiredRowsMax {
+            expired = try withRetries { _ in try expireSlice(on: connection) }
+        }
+    }
+
+    private func expireSlice(on connection: Connection) throws -> Int {
+        let isDue = try connection.query(
+            "SELECT 1 FROM sale_hourly WHERE hour < \(Self.windowStart) LIMIT 1"
+        ) { row throws(DatabaseError) in try row.integer(0) }
+        if isDue.isEmpty { return 0 }
+        return try connection.transaction { connection in
+            let sold = try connection.query(
+                """
+                DELETE FROM sale_hourly WHERE hour < \(Self.windowStart)
+                ORDER BY hour, product_id LIMIT \(Self.expiredRowsMax)
+                RETURNING product_id, quantity
+                """
+            ) { row throws(DatabaseError) in (try row.integer(0), try row.integer(1)) }
+            let sums = Dictionary(sold, uniquingKeysWith: +).sorted { $0.key < $1.key }
+            _ = try connection.executeBulk(
+                "UPDATE sale_window SET quantity = quantity - ? WHERE product_id = ?",
+                sums.map { [.integer($0.value), .integer($0.key)] })
+            return sold.count
+        }
+    }
+
+    /// The first hour that counts.
+    private static let windowStart =
+        "DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL \(windowHours) HOUR, '%Y-%m-%d %H:00:00')"
+}

@@ -1,0 +1,40 @@
+public import Memcached
+
+/// The shop's part of a memcached, which may be shared and may be absent.
+///
+/// Without memcached every look-up misses and every write is forgotten: slower, never wrong.
+public struct Cache: Sendable {
+    private let memcached: Memcached?
+    private let prefix: String
+
+    /// - Parameter prefix: tells shops apart that share one memcached; visible ASCII, at most 100
+    ///   bytes (a key has at most 250).
+    public init(_ memcached: Memcached?, prefix: String) {
+        self.memcached = memcached
+        self.prefix = prefix
+    }
+
+    /// Asks memcached, if there is one and it is well.
+    ///
+    /// - Returns: nil when memcached could not be asked.
+    func ask<Answer>(
+        _ question: (Memcached) throws(Unavailable) -> Answer
+    ) -> Answer? {
+        guard let memcached else { return nil }
+        do throws(Unavailable) {
+            return try question(memcached)
+        } catch {
+            return nil
+        }
+    }
+
+    func key(_ name: String) -> String {
+        prefix + name
+    }
+
+    /// Whether memcached answers; nil where the shop runs without one.
+    public var isAvailable: Bool? {
+        guard memcached != nil else { return nil }
+        return ask { memcached throws(Unavailable) in try memcached.ping() } != nil
+    }
+}

@@ -1,0 +1,138 @@
+public import Commerce
+import MariaDB
+import Memcached
+
+/// Reads of products, through a cache that never shows less than what was answered to a buyer.
+///
+/// An entry holds the rendered product and its version. After a commit, and before the buyer is
+/// answered, the ledger puts the new version in (``refresh(_:)``); a reader that missed only ever
+/// adds. So a read that begins after an order was answered shows that order, and a slow reader
+/// cannot bring old stock back.
+public struct Catalogue: Sendable {
+    let pool: Pool
+    let cache: Cache
+    let renderer: Renderer
+
+    /// What a memcached outage can leave behind is gone after this time.
+    private static let expirySeconds = 2
+    /// How often a refresh tries again when others write the same entry.
+    private static let refreshAttemptsMax = 8
+
+    /// A product as clients see it.
+    public struct Page: Sendable {
+        public let version: Product.Version
+        public let body: [UInt8]
+    }
+
+    /// - Returns: nil when there is no such product.
+    /// - Throws: `DatabaseError` when it is not cached and the database cannot answer.
+    public func page(_ id: ProductID) throws -> Page? {
+        let key = key(id)
+        let cached = cache.ask { memcached throws(Unavailable) in try memcached.get(key) }
+        if let entry = cached ?? nil, let page = Page(entry: entry.value) { return page }
+
+        let products = try pool.withConnection { connection in
+            try Self.read([id], on: connection)
+        }
+        guard let product = products.first else { return nil }
+        let page = Page(version: product.version, body: renderer.product(product))
+        _ = cache.ask { memcached throws(Unavailable) in
+            try memcached.add(key, page.entry, expirySeconds: Self.expirySeconds)
+        }
+        return page
+    }
+
+    static func read(
+        _ ids: [ProductID], on connection: Connection
+    ) throws(DatabaseError) -> [Product] {
+        try connection.query(
+            """
+            SELECT p.id, p.name, p.price, s.quantity, s.version, p.version
+            FROM product p JOIN stock s ON s.product_id = p.id
+            WHERE p.id IN (\(Batch.placeholders(ids.count))) AND NOT p.is_delete AND NOT s.is_delete
+            """, Batch.padded(ids.map(\.number))
+        ) { row throws(DatabaseError) in
+            Product(
+                id: ProductID(try row.integer(0)), name: try row.text(1),
+                price: Won(try row.integer(2)), stock: try row.integer(3),
+                version: Product.Version(
+                    stock: try row.integer(4), product: try row.integer(5)))
+        }
+    }
+
+    /// Locks the stock of products until the transaction ends.
+    static func lockStock(
+        of ids: [ProductID], on connection: Connection
+    ) throws(DatabaseError) {
+        _ = try connection.query(
+            """
+            SELECT product_id FROM stock WHERE product_id IN (\(Batch.placeholders(ids.count)))
+            ORDER BY product_id FOR UPDATE
+            """, Batch.padded(ids.map(\.number))
+        ) { row throws(DatabaseError) in try row.integer(0) }
+    }
+
+    // MARK: - The cache
+
+    /// Shows committed products to all later readers.
+    func refresh(_ products: [Product]) {
+        guard !products.isEmpty else { return }
+        let keys = products.map { key($0.id) }
+        let found = cache.ask { memcached throws(Unavailable) in try memcached.gets(keys) }
+        guard let found else { return }
+        for (product, key) in zip(products, keys) {
+            let page = Page(version: product.version, body: renderer.product(product))
+            _ = cache.ask { memcached throws(Unavailable) in
+                try Self.replace(found[key], at: key, with: page, in: memcached)
+            }
+        }
+    }
+
+    private static func replace(
+        _ found: Memcached.Entry?, at key: String, with page: Page, in memcached: Memcached
+    ) throws(Unavailable) {
+        var found = found
+        for _ in 0..<refreshAttemptsMax {
+            if try put(page, at: key, over: found, in: memcached) { return }
+            found = try memcached.gets(key)
+        }
+        // So many others write this entry that only its absence is certain to be right.
+        _ = try memcached.delete(key)
+    }
+
+    /// - Returns: false when somebody else changed the entry meanwhile.
+    private static func put(
+        _ page: Page, at key: String, over found: Memcached.Entry?, in memcached: Memcached
+    ) throws(Unavailable) -> Bool {
+        guard let found else {
+            return try memcached.add(key, page.entry, expirySeconds: expirySeconds)
+        }
+        if let present = Page(entry: found.value), present.version >= page.version { return true }
+        let result = try memcached.cas(
+            key, page.entry, expirySeconds: expirySeconds, token: found.cas)
+        return result == .stored
+    }
+
+    private func key(_ id: ProductID) -> String {
+        cache.key("product.\(id)")
+    }
+}
+
+extension Catalogue.Page {
+    /// `STOCK_VERSION PRODUCT_VERSION\nBODY`
+    var entry: [UInt8] {
+        Array("\(version.stock) \(version.product)\n".utf8) + body
+    }
+
+    /// - Returns: nil for bytes that ``entry`` did not make.
+    init?(entry: [UInt8]) {
+        guard let newline = entry.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        let versions = entry[..<newline].split(separator: UInt8(ascii: " "))
+        guard versions.count == 2, let stock = Int64(String(decoding: versions[0], as: UTF8.self)),
+            let product = Int64(String(decoding: versions[1], as: UTF8.self))
+        else { return nil }
+        self.init(
+            version: Product.Version(stock: stock, product: product),
+            body: Array(entry[(newline + 1)...]))
+    }
+}

@@ -1,0 +1,111 @@
+public import Commerce
+import Crypto
+import Memcached
+
+/// Recognises repeated requests before they cost a transaction.
+///
+/// memcached makes this fast; the `idempotency_key` rows, which commit together with what they
+/// stand for, make it true. So everything here may be lost at any moment.
+public struct IdempotentRequests: Sendable {
+    let cache: Cache
+
+    /// As long as MariaDB keeps the row, at least.
+    private static let answerSeconds = 72 * 3_600
+    /// Longer than any request is handled; a process that died in the middle blocks its keys for
+    /// this long.
+    private static let inFlightSeconds = 20
+
+    /// What is known of a key.
+    public enum Use: Sendable {
+        /// Nothing: the request is to be handled, and ``end(_:_:)`` called afterwards.
+        case first
+        case replayed(StoredAnswer)
+        case inProgress
+        case keyReused
+    }
+
+    /// Marks a request as being handled, unless its key is in use.
+    public func begin(_ idempotency: Idempotency) -> Use {
+        let key = key(idempotency.key)
+        let marker = Entry(idempotency, nil).bytes
+        let found = cache.ask { memcached throws(Unavailable) in
+            let isFirst = try memcached.add(key, marker, expirySeconds: Self.inFlightSeconds)
+            return isFirst ? nil : try memcached.get(key)
+        }
+        guard let entry = found ?? nil else { return .first }
+        return Entry(entry.value, for: idempotency.key)?.use(by: idempotency) ?? .first
+    }
+
+    /// Keeps the answer of an accepted request; frees the key of any other (`answer` is nil).
+    public func end(_ idempotency: Idempotency, _ answer: StoredAnswer?) {
+        let key = key(idempotency.key)
+        _ = cache.ask { memcached throws(Unavailable) in
+            if let answer {
+                let entry = Entry(idempotency, answer).bytes
+                try memcached.set(key, entry, expirySeconds: Self.answerSeconds)
+            } else {
+                _ = try memcached.delete(key)
+            }
+        }
+    }
+
+    /// The client's text is hashed: memcached's keys are shorter and take fewer characters.
+    private func key(_ key: Idempotency.Key) -> String {
+        let name = "\(key.user) \(key.scope.rawValue) \(key.text)"
+        let digest = SHA256.hash(data: Array(name.utf8))
+        return cache.key("key." + digest.hexadecimal)
+    }
+
+    /// `USER SCOPE FINGERPRINT STATUS\nBODY`; status 0 while the request is being handled.
+    private struct Entry {
+        /// In hexadecimal.
+        let fingerprint: String
+        let answer: StoredAnswer?
+        let bytes: [UInt8]
+
+        init(_ idempotency: Idempotency, _ answer: StoredAnswer?) {
+            fingerprint = idempotency.fingerprint.hexadecimal
+            self.answer = answer
+            let owner = Self.owner(idempotency.key)
+            let head = "\(owner) \(fingerprint) \(answer?.status ?? 0)\n"
+            bytes = Array(head.utf8) + (answer?.body ?? [])
+        }
+
+        /// - Returns: nil for bytes that belong to another key.
+        init?(_ bytes: [UInt8], for key: Idempotency.Key) {
+            guard let newline = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+            let words = bytes[..<newline].split(separator: UInt8(ascii: " "))
+                .map { String(decoding: $0, as: UTF8.self) }
+            guard words.count == 4, "\(words[0]) \(words[1])" == Self.owner(key),
+                let status = Int(words[3])
+            else { return nil }
+            fingerprint = words[2]
+            let body = Array(bytes[(newline + 1)...])
+            answer = status == 0 ? nil : StoredAnswer(status: status, body: body)
+            self.bytes = bytes
+        }
+
+        func use(by idempotency: Idempotency) -> Use {
+            guard let answer else { return .inProgress }
+            let isSame = fingerprint == idempotency.fingerprint.hexadecimal
+            return isSame ? .replayed(answer) : .keyReused
+        }
+
+        private static func owner(_ key: Idempotency.Key) -> String {
+            "\(key.user) \(key.scope.rawValue)"
+        }
+    }
+}
+
+/// SHA-256 of what makes a request the same request.
+public func fingerprint(of request: [UInt8]) -> [UInt8] {
+    Array(SHA256.hash(data: request))
+}
+
+extension Sequence<UInt8> {
+    fileprivate var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(
+            decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}
