@@ -92,6 +92,7 @@ allow stock SELECT 'UPDATE (quantity)' 'UPDATE (version)'
 
 # INSERT is the right to draw a number (NEXTVAL). It cannot be had without the right to SETVAL.
 allow order_id SELECT INSERT
+allow payment_id SELECT INSERT
 
 # Orders are added; afterwards only PAID becomes CANCELED.
 allow orders SELECT INSERT 'UPDATE (status)' 'UPDATE (version)'

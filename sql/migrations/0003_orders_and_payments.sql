@@ -12,6 +12,12 @@
 CREATE SEQUENCE IF NOT EXISTS order_id
     START WITH 1 INCREMENT BY 1 MINVALUE 1 CACHE 1000 NOCYCLE ENGINE = InnoDB;
 
+-- Numbers for payments, drawn in advance for the same reason: every accepted command, whether a
+-- charge or an order, makes exactly one payment, so this number alone proves whether a batch of
+-- commands was committed.
+CREATE SEQUENCE IF NOT EXISTS payment_id
+    START WITH 1 INCREMENT BY 1 MINVALUE 1 CACHE 1000 NOCYCLE ENGINE = InnoDB;
+
 CREATE TABLE IF NOT EXISTS orders (
     -- From the sequence order_id, never AUTO_INCREMENT.
     id          BIGINT      NOT NULL,
@@ -62,7 +68,8 @@ CREATE TABLE IF NOT EXISTS orders_item (
 --
 -- So a user's balance is the opening balance + charges - payments + refunds, and an audit says so.
 CREATE TABLE IF NOT EXISTS payment_history (
-    id          BIGINT      NOT NULL AUTO_INCREMENT,
+    -- From the sequence payment_id.
+    id          BIGINT      NOT NULL DEFAULT (NEXT VALUE FOR payment_id),
     user_id     BIGINT      NOT NULL,
     order_id    BIGINT      NULL,
     -- Won, always positive or zero: pay_method and status say the direction.
