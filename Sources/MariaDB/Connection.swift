@@ -46,11 +46,13 @@ public final class Connection {
     /// Executes a statement that returns no rows, or whose rows do not matter.
     ///
     /// Returns the rows inserted, deleted, or *found* by an UPDATE, changed or not: updating a row
-    /// to what it was counts, so a count of 0 always means that no row matched.
+    /// to what it was counts, so a count of 0 always means that no row matched. For a statement
+    /// with a result it is the count of the result's rows.
     @discardableResult
     public func execute(_ sql: String, _ values: [Value] = []) throws(DatabaseError) -> Int {
         try using(sql) { statement throws(DatabaseError) in
             try statement.run(values)
+            try statement.storeResult()
             return statement.affectedRows
         }
     }
@@ -58,7 +60,8 @@ public final class Connection {
     /// Executes a statement and decodes each row of its result.
     ///
     /// The result is read whole first, so its size is the query's to bound; and `decode` may use
-    /// this connection, though not with the same SQL. Throws what the server or `decode` threw.
+    /// this connection, though not with the same SQL. Name the columns: a `SELECT *` loses its
+    /// session when a migration adds one. Throws what the server or `decode` threw.
     public func query<T>(
         _ sql: String, _ values: [Value] = [],
         _ decode: (borrowing Row) throws(DatabaseError) -> T
