@@ -34,6 +34,9 @@ Adds PRODUCTS products with stock, a tenth of LINES users (at least 100), and LI
 (default 1,000,000) of these products and users, sold in the last three days. DATABASE must be
 migrated; what is in it already stays untouched, so the demo's shop may be. Each run adds again.
 
+1,500,000 products and 1,000,000 lines take 36 s on two cores where the server's
+innodb_buffer_pool_size is 1 GB, and 162 s where it is MariaDB's default of 128 MB.
+
 Every other option goes to the mariadb client: --socket, --host, --user, --defaults-extra-file …
 USAGE
 }
@@ -72,9 +75,9 @@ opening() {
 SET NAMES utf8mb4 COLLATE utf8mb4_unicode_520_ci;
 SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO';
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
+-- Ids are given out above the largest one: two runs at once would give out the same.
 DELIMITER //
 BEGIN NOT ATOMIC
-    -- Ids are given out above the largest one: two runs at once would give out the same.
     IF NOT COALESCE(GET_LOCK('commerce.bulk.$database', 1), 0) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'another bulk run is busy';
     END IF;
@@ -227,5 +230,5 @@ SQL
     catalogue
     crowd
     sales
-} | client | sed --unbuffered $'/\tanalyze\t.*\tOK$/d'
+} | client 2> >(sed -n '/^ERROR/p' >&2) | sed --unbuffered $'/\tanalyze\t.*\tOK$/d'
 echo "bulk: done in $SECONDS s"
