@@ -4,8 +4,8 @@
 #
 # What it leaves behind is what a real shop would have:
 #
-#   * Order numbers are drawn from the sequence order_id, one by one, so they never meet those
-#     that a service draws at the same time.
+#   * Order and payment numbers are drawn from their sequences, one by one, so they never meet
+#     those that a service draws at the same time.
 #   * Each slice of sales is one transaction: orders, lines, payments, sale_hourly and sale_window
 #     agree after every commit, also when the run is killed.
 #   * Stock and points are what was left after the sales. A product opened with its stock plus the

@@ -190,7 +190,8 @@ script() {
 SET NAMES utf8mb4 COLLATE $collation;
 SET SESSION time_zone = '+00:00', autocommit = 1, sql_mode = 'STRICT_TRANS_TABLES,'
     'ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION';
-SET SESSION lock_wait_timeout = $table_wait_seconds, innodb_lock_wait_timeout = $table_wait_seconds;
+SET SESSION lock_wait_timeout = $table_wait_seconds,
+    innodb_lock_wait_timeout = $table_wait_seconds;
 SQL
     ((exists)) || echo "CREATE DATABASE IF NOT EXISTS \`$database\`
         CHARACTER SET utf8mb4 COLLATE $collation;"

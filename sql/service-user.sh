@@ -78,8 +78,8 @@ allow() {
 
 # A column list after UPDATE means: the rest of the row is not the service's to change. `updated_at`
 # needs no right, as the server sets it. SELECT is also all that FOR UPDATE and LOCK IN SHARE MODE
-# need in MariaDB. INSERT … ON DUPLICATE KEY UPDATE demands UPDATE on every column it inserts, so the
-# two tables that are counted up get UPDATE as a whole.
+# need in MariaDB. INSERT … ON DUPLICATE KEY UPDATE demands UPDATE on every column it inserts, so
+# the two tables that are counted up get UPDATE as a whole.
 
 # Charges and orders move points under a version check. Names and numbers are never written here.
 allow users SELECT 'UPDATE (point)' 'UPDATE (version)'
