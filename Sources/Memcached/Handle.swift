@@ -14,17 +14,17 @@ final class Handle: @unchecked Sendable {
     let generation: Int
 
     private let client: UnsafeMutablePointer<memcached_st>
-    private let result: UnsafeMutablePointer<memcached_result_st>
+    /// In memory of ours: a result that libmemcached allocated, it also frees after the last entry.
+    private let result = UnsafeMutablePointer<memcached_result_st>.allocate(capacity: 1)
 
     /// Makes a handle; the connection is opened by the first request.
     init(to address: Memcached.Address, generation: Int) throws(Unavailable) {
-        guard let client = memcached_create(nil) else { throw Self.noMemory }
-        guard let result = memcached_result_create(client, nil) else {
-            memcached_free(client)
-            throw Self.noMemory
+        guard let client = memcached_create(nil) else {
+            result.deallocate()  // A failed init never runs deinit.
+            throw Unavailable(.failed("no memory for a handle"))
         }
         self.client = client
-        self.result = result
+        memcached_result_create(client, result)
         self.generation = generation
         setUp()
         try add(address)
@@ -32,6 +32,7 @@ final class Handle: @unchecked Sendable {
 
     deinit {
         memcached_result_free(result)
+        result.deallocate()
         memcached_free(client)
     }
 
@@ -138,8 +139,6 @@ final class Handle: @unchecked Sendable {
             return Unavailable(.failed(message))
         }
     }
-
-    private static var noMemory: Unavailable { Unavailable(.failed("no memory for a handle")) }
 }
 
 /// What is to be stored under a key.

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Decides who may talk to memcached after a failure: nobody for a while, then one to try, then all
 /// again. Takes the time from its caller and locks nothing.
-struct RestPeriod: ~Copyable {
+final class RestPeriod: Sendable {
     /// Nanoseconds without a request after a failure: long enough that a dead memcached costs one
     /// time-out in two seconds instead of one a request, short enough to be missed by nobody.
     static let nanoseconds: UInt64 = 2_000_000_000

@@ -81,7 +81,7 @@ import Testing
         #expect(try connection.query(sql, [], decode) == ["-3"])
     }
 
-    @Test func `a result with other columns than before ends the session, not the process`() throws {
+    @Test func `a result with other columns than before ends the session`() throws {
         let connection = try database.withProducts()
         let decode = { (row: borrowing Row) throws(DatabaseError) in row.count }
         let sql = "SELECT * FROM product WHERE id = 1"
