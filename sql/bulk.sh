@@ -203,8 +203,8 @@ SELECT bulk_order.id, product_id, quantity, price, created_at, created_at
   FROM bulk_order JOIN bulk_line USING (number) ORDER BY bulk_order.id, product_id;
 
 INSERT INTO payment_history
-       (user_id, order_id, total_price, pay_method, status, created_at, updated_at)
-SELECT user_id, id, total_price, 'POINT', 'COMPLETED', created_at, created_at
+       (id, user_id, order_id, total_price, pay_method, status, created_at, updated_at)
+SELECT NEXTVAL(payment_id), user_id, id, total_price, 'POINT', 'COMPLETED', created_at, created_at
   FROM bulk_order ORDER BY id;
 
 INSERT INTO sale_hourly (hour, product_id, quantity)

@@ -111,7 +111,7 @@ extension Response {
     fileprivate func serialized(withoutBody: Bool) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(body.count + 512)
-        bytes.append(contentsOf: "Status: \(status.code)\r\n".utf8)
+        bytes.append(contentsOf: "Status: \(status.code) \(status.reasonPhrase)\r\n".utf8)
         for field in headerFields {
             bytes.append(contentsOf: field.name.rawName.utf8)
             bytes.append(contentsOf: ": ".utf8)

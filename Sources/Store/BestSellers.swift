@@ -48,7 +48,7 @@ public struct BestSellers: Sendable {
                 """
                 SELECT p.id, p.name, w.quantity
                 FROM sale_window w FORCE INDEX (sale_window_best)
-                JOIN product p ON p.id = w.product_id
+                STRAIGHT_JOIN product p ON p.id = w.product_id
                 WHERE w.quantity > 0 AND NOT p.is_delete
                 ORDER BY w.quantity DESC, w.product_id LIMIT ?
                 """, [.integer(Self.count)]

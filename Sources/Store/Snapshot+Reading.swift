@@ -70,15 +70,13 @@ extension Numbers {
     private static func draw(
         _ sequence: String, _ count: Int, on connection: Connection
     ) throws(DatabaseError) -> [Int64] {
-        var drawn: [Int64] = []
-        while drawn.count < count {
-            // MariaDB makes the table seq_1_to_N up as it is named; few different N keep few
-            // statements prepared.
-            let size = count - drawn.count >= 64 ? 64 : count - drawn.count >= 8 ? 8 : 1
-            drawn += try connection.query(
-                "SELECT NEXT VALUE FOR \(sequence) FROM seq_1_to_\(size)"
-            ) { row throws(DatabaseError) in try row.integer(0) }
-        }
-        return drawn
+        // A list of as many elements makes as many rows, whatever the count, with one statement.
+        let list = "[" + String(repeating: "0,", count: count - 1) + "0]"
+        return try connection.query(
+            """
+            SELECT NEXT VALUE FOR \(sequence)
+            FROM JSON_TABLE(?, '$[*]' COLUMNS (element INT PATH '$')) AS list
+            """, [.text(list)]
+        ) { row throws(DatabaseError) in try row.integer(0) }
     }
 }

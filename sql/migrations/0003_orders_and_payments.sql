@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS orders_item (
 -- So a user's balance is the opening balance + charges - payments + refunds, and an audit says so.
 CREATE TABLE IF NOT EXISTS payment_history (
     -- From the sequence payment_id.
-    id          BIGINT      NOT NULL DEFAULT (NEXT VALUE FOR payment_id),
+    id          BIGINT      NOT NULL,
     user_id     BIGINT      NOT NULL,
     order_id    BIGINT      NULL,
     -- Won, always positive or zero: pay_method and status say the direction.
