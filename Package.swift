@@ -79,4 +79,19 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
+
+        // Rules without I/O.
+        .testTarget(name: "CommerceTests", dependencies: ["Commerce"], swiftSettings: strict),
+        // Parts on the real thing that each wraps.
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: strict),
+        .testTarget(name: "MariaDBTests", dependencies: ["MariaDB"], swiftSettings: strict),
+        .testTarget(name: "MemcachedTests", dependencies: ["Memcached"], swiftSettings: strict),
+        // The shop as its users meet it: through nginx, on real servers.
+        .testTarget(
+            name: "ShopTests",
+            dependencies: [
+                "CommerceTool", "MariaDB",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ])
