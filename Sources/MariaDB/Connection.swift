@@ -20,6 +20,9 @@ public final class Connection {
     private let session: UnsafeMutablePointer<MYSQL>
     private var statements = StatementCache()
     private var isInTransaction = false
+    /// The lost race that ended the current transaction on the server. A statement after it would
+    /// run, and stay, outside of any transaction.
+    private var lostRace: DatabaseError?
 
     /// Connects, logs in and sets the session up.
     ///
@@ -100,12 +103,16 @@ public final class Connection {
     ///
     /// Throws what `body` threw, also when the rollback fails too; ``CommitOutcomeUnknown`` when
     /// COMMIT was sent and it is not known what became of it; otherwise COMMIT's own error, after
-    /// which nothing has happened.
+    /// which nothing has happened. A lost race ends the transaction even if `body` catches it:
+    /// every later statement and COMMIT throw it again.
     public func transaction<T>(_ body: (Connection) throws -> T) throws -> T {
         precondition(!isInTransaction, "MariaDB would commit the outer transaction.")
         try command("START TRANSACTION")
         isInTransaction = true
-        defer { isInTransaction = false }
+        defer {
+            isInTransaction = false
+            lostRace = nil
+        }
         let result: T
         do {
             result = try body(self)
@@ -117,6 +124,12 @@ public final class Connection {
         return result
     }
 
+    /// Whether another caller may have the session: it works and no transaction was left open.
+    var isReusable: Bool {
+        let isInTransaction = session.pointee.server_status & UInt32(SERVER_STATUS_IN_TRANS) != 0
+        return isUsable && !isInTransaction
+    }
+
     /// Whether the other end is still there, without asking it: an idle session has nothing to
     /// say, so a readable socket is one that was closed.
     var looksAlive: Bool {
@@ -126,6 +139,7 @@ public final class Connection {
 
     private func commit() throws {
         do throws(DatabaseError) {
+            if let lostRace { throw lostRace }
             try command("COMMIT")
         } catch {
             switch error.kind {
@@ -162,13 +176,20 @@ public final class Connection {
         throw error
     }
 
-    /// Finds or prepares the statement, and frees its result whatever happens.
+    /// Finds or prepares the statement, and frees its result whatever happens. Two results of one
+    /// statement at a time there cannot be.
     private func using<T>(
         _ sql: String, _ body: (Statement) throws(DatabaseError) -> T
     ) throws(DatabaseError) -> T {
         do throws(DatabaseError) {
+            if let lostRace { throw lostRace }
             let statement = try prepare(sql)
-            defer { statement.freeResult() }
+            precondition(!statement.isInUse, "A decoder must not execute its own statement.")
+            statement.isInUse = true
+            defer {
+                statement.freeResult()
+                statement.isInUse = false
+            }
             return try body(statement)
         } catch {
             note(error)
@@ -186,6 +207,7 @@ public final class Connection {
 
     private func note(_ error: DatabaseError) {
         if error.endsSession { isUsable = false }
+        if isInTransaction && error.kind == .lostRace { lostRace = error }
     }
 
     /// How many of the rows go into one round trip; at least one.

@@ -78,7 +78,7 @@ public final class Pool: Sendable {
 
     private func release(_ connection: Connection) {
         monitor.update { state in
-            if connection.isUsable && !state.isClosed {
+            if connection.isReusable && !state.isClosed {
                 state.counts.inUse -= 1
                 state.idle.append(connection)
             } else {

@@ -40,7 +40,8 @@ public struct RetryLimits: Sendable {
 
 /// Runs `body` again while it throws a lost race: ``LostRace``, or a ``DatabaseError`` of that kind.
 ///
-/// `body` is the whole transaction, reading included, and gets the number of its attempt, from 1.
+/// `body` is the whole transaction, reading included, and gets the number of its attempt, from 1;
+/// it takes its connection inside, so that none is held through a pause.
 /// Throws any other error at once, and the last lost race when the limits are reached.
 public func withRetries<T>(
     _ limits: RetryLimits = RetryLimits(), _ body: (_ attempt: Int) throws -> T

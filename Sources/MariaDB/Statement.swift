@@ -4,6 +4,8 @@ import CMariaDB
 final class Statement {
     /// When the connection last used it, counted in uses: the cache closes the least recent.
     var lastUse: UInt64 = 0
+    /// Whether it is being executed or its rows are being decoded.
+    var isInUse = false
 
     private let handle: UnsafeMutablePointer<MYSQL_STMT>
     private let parameters: Parameters

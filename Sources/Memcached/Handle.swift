@@ -1,7 +1,8 @@
 import CMemcached
 import Glibc
 
-/// One libmemcached handle and its connection. Freeing it closes the connection.
+/// One libmemcached handle and its connection. Freeing it closes the connection. libmemcached sends
+/// with MSG_NOSIGNAL, so a server that went away is an error and not a signal.
 ///
 /// Unchecked: libmemcached wants one thread at a time, which is the one that took the handle from
 /// the list of idle ones.
@@ -70,7 +71,7 @@ final class Handle: @unchecked Sendable {
             found(Key.Text(result), Memcached.Entry(result))
         }
         // A time-out before the first entry is reported as "not found"; only the handle's last
-        // error tells it from a miss.
+        // error tells it from a miss. (The single line ERROR stays a miss: it sets neither.)
         let lastError = memcached_last_error(client)
         guard lastError == MEMCACHED_SUCCESS else { throw failure(lastError) }
         guard code == MEMCACHED_END || code == MEMCACHED_NOTFOUND else { throw failure(code) }
@@ -131,7 +132,9 @@ final class Handle: @unchecked Sendable {
     }
 
     private func failure(_ code: memcached_return_t) -> Unavailable {
-        let message = String(cString: memcached_strerror(client, code))
+        // The last error's own message says more, if there is one.
+        let text = memcached_last_error_message(client) ?? memcached_strerror(client, code)
+        let message = text.map { String(cString: $0) } ?? "code \(code.rawValue)"
         switch code {
         case MEMCACHED_E2BIG, MEMCACHED_SERVER_ERROR, MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE:
             return Unavailable(.notStored(message))

@@ -49,7 +49,8 @@ public final class Memcached: Sendable {
         handles = IdleHandles(to: address, countMax: idleConnectionsMax)
     }
 
-    /// Whether memcached has not failed lately. Asks nobody.
+    /// Whether memcached has not failed since it last answered. Asks nobody: after a failure it
+    /// stays false until somebody's call, or ``ping()``, succeeds.
     public var isAvailable: Bool { !rest.isResting }
 
     /// Asks memcached for anything at all. Throws when it does not answer.

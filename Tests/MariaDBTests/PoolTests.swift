@@ -73,6 +73,17 @@ import Testing
         #expect(pool.counts == Pool.Counts(open: 1, inUse: 0, waits: 0))
     }
 
+    @Test func `a transaction left open is not handed to the next caller`() throws {
+        let connection = try database.withProducts()
+        let pool = database.pool()
+        try pool.withConnection {
+            try $0.execute("BEGIN")
+            try $0.execute("UPDATE product SET quantity = 0")
+        }
+        #expect(pool.counts == Pool.Counts(open: 0, inUse: 0, waits: 0))
+        #expect(try connection.execute("UPDATE product SET version = 2 WHERE quantity = 10") == 5)
+    }
+
     @Test func `an error of the caller costs no connection`() throws {
         let pool = database.pool()
         #expect(throws: CancellationError.self) {

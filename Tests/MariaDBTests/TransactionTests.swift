@@ -80,6 +80,27 @@ private struct Stop: Error, Equatable { var number = 0 }
         #expect(try waiter.execute(update) == 1)
     }
 
+    @Test func `a lost race ends the transaction even when it is caught`() throws {
+        let holder = try database.withProducts()
+        let loser = try database.connect()
+        try loser.execute("SET SESSION innodb_lock_wait_timeout = 0")
+        let update = "UPDATE product SET version = 2 WHERE id = ?"
+        var codes: [UInt32?] = []
+        try holder.transaction {
+            try $0.execute(update, [.integer(1)])
+            let error = databaseError {
+                try loser.transaction {
+                    try $0.execute(update, [.integer(2)])
+                    for id: Int64 in [1, 3] { codes.append($0.code(of: update, [.integer(id)])) }
+                }
+            }
+            #expect(error?.code == 1205)
+            #expect(codes == [1205, 1205])
+        }
+        #expect(try loser.number("SELECT SUM(version) FROM product") == 6)
+        #expect(try loser.execute(update, [.integer(2)]) == 1)
+    }
+
     @Test func `a row changed under a snapshot is a lost race`() throws {
         let reader = try database.withProducts()
         let writer = try database.connect()
@@ -155,6 +176,13 @@ private struct Stop: Error, Equatable { var number = 0 }
         let limits = RetryLimits(firstPauseMicroseconds: 10, pauseMicrosecondsMax: 100)
         let pauses = [1, 2, 3, 4, 5, 60].map { limits.longestPauseMicroseconds(afterAttempt: $0) }
         #expect(pauses == [10, 20, 40, 80, 100, 100])
+    }
+}
+
+extension Connection {
+    /// The error that a statement fails with.
+    fileprivate func code(of sql: String, _ values: [Value]) -> UInt32? {
+        databaseError { try execute(sql, values) }?.code
     }
 }
 

@@ -67,6 +67,26 @@ import Testing
         #expect(cache.isAvailable)
     }
 
+    @Test func `after a restart no connection from before is used`() throws {
+        let threads = (1...8).map { _ in
+            startThread { [cache] in for _ in 1...300 { try? cache.ping() } }
+        }
+        for thread in threads { pthread_join(thread, nil) }
+        server.kill()
+        #expect(refusal { _ = try cache.get("key") } != nil)
+        try server.start()
+        waitForRest()
+        let outcomes = Outcomes()
+        let later = (1...8).map { _ in
+            startThread { [cache] in
+                outcomes.add(refusal { for _ in 1...300 { try cache.ping() } })
+            }
+        }
+        for thread in later { pthread_join(thread, nil) }
+        #expect(outcomes.all.allSatisfy { $0 == nil || $0 == .resting })
+        #expect(refusal { for _ in 1...300 { try cache.ping() } } == nil)
+    }
+
     @Test func `a memcached that is not there is said so at once`() throws {
         for address: Memcached.Address in [
             .socket(path: "/nonexistent/memcached.sock"), .host(name: "127.0.0.1", port: 1),
@@ -142,21 +162,4 @@ private final class Outcomes: Sendable {
     var all: [Unavailable.Reason?] { reasons.withLock { $0 } }
 
     func add(_ reason: Unavailable.Reason?) { reasons.withLock { $0.append(reason) } }
-}
-
-private final class Job: Sendable {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-}
-
-private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-    var thread = pthread_t()
-    let job = Unmanaged.passRetained(Job(body)).toOpaque()
-    pthread_create(
-        &thread, nil,
-        { job in
-            Unmanaged<Job>.fromOpaque(job!).takeRetainedValue().body()
-            return nil
-        }, job)
-    return thread
 }

@@ -11,9 +11,7 @@ final class TestMemcached {
     private var process: pid_t = 0
 
     init(_ options: String...) throws {
-        let directory =
-            getenv("COMMERCE_TEST_RUN_DIR").map { String(cString: $0) } ?? freshDirectory()
-        path = "\(directory)/memcached-\(UInt32.random(in: 0...UInt32.max)).sock"
+        path = "\(runDirectory())/memcached-\(UInt32.random(in: 0...UInt32.max)).sock"
         let user = String(cString: getpwuid(getuid()).pointee.pw_name)
         arguments = ["memcached", "-s", path, "-u", user] + options
         try start()
@@ -53,7 +51,9 @@ final class TestMemcached {
     }
 }
 
-private func freshDirectory() -> String {
+/// Where sockets of tests lie.
+func runDirectory() -> String {
+    if let directory = getenv("COMMERCE_TEST_RUN_DIR") { return String(cString: directory) }
     var template = Array("/tmp/commerce-test-XXXXXX".utf8CString)
     return String(cString: mkdtemp(&template))
 }
@@ -71,4 +71,22 @@ func refusal(_ body: () throws -> Void) -> Unavailable.Reason? {
     } catch {
         return (error as? Unavailable)?.reason
     }
+}
+
+/// Runs `body` on a thread of its own, to be joined.
+func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+    var thread = pthread_t()
+    let job = Unmanaged.passRetained(Job(body)).toOpaque()
+    pthread_create(
+        &thread, nil,
+        { job in
+            Unmanaged<Job>.fromOpaque(job!).takeRetainedValue().body()
+            return nil
+        }, job)
+    return thread
+}
+
+private final class Job: Sendable {
+    let body: @Sendable () -> Void
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
