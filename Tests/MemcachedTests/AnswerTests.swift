@@ -45,13 +45,13 @@ private final class ScriptedServer {
     let path: String
     private let listener: Int32
 
-    /// Answers by a thread that ends with its only connection accepted.
+    /// Answers from a thread that ends after its only connection is answered.
     init(_ answer: String) throws {
         path = "\(runDirectory())/scripted-\(UInt32.random(in: 0...UInt32.max)).sock"
         let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
         try #require(bindSocket(listener, to: path) == 0 && listen(listener, 4) == 0)
-        _ = startThread {
+        let thread = startThread {
             let connection = accept(listener, nil, nil)
             _ = Array(answer.utf8).withUnsafeBytes {
                 send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
