@@ -47,7 +47,7 @@ private final class ScriptedServer {
 
     /// Answers from a thread that ends after its only connection is answered.
     init(_ answer: String) throws {
-        path = "\(runDirectory())/scripted-\(UInt32.random(in: 0...UInt32.max)).sock"
+        path = "\(runDirectory)/scripted-\(UInt32.random(in: 0...UInt32.max)).sock"
         let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
         try #require(bindSocket(listener, to: path) == 0 && listen(listener, 4) == 0)
@@ -57,6 +57,7 @@ private final class ScriptedServer {
                 send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
         }
+        pthread_detach(thread)
     }
 
     deinit {

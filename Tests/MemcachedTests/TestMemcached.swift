@@ -11,7 +11,7 @@ final class TestMemcached {
     private var process: pid_t = 0
 
     init(_ options: String...) throws {
-        path = "\(runDirectory())/memcached-\(UInt32.random(in: 0...UInt32.max)).sock"
+        path = "\(runDirectory)/memcached-\(UInt32.random(in: 0...UInt32.max)).sock"
         let user = String(cString: getpwuid(getuid()).pointee.pw_name)
         arguments = ["memcached", "-s", path, "-u", user] + options
         try start()
@@ -51,12 +51,12 @@ final class TestMemcached {
     }
 }
 
-/// Where sockets of tests lie.
-func runDirectory() -> String {
+/// Where sockets of tests lie; without a directory given, all of one run share a fresh one.
+let runDirectory: String = {
     if let directory = getenv("COMMERCE_TEST_RUN_DIR") { return String(cString: directory) }
     var template = Array("/tmp/commerce-test-XXXXXX".utf8CString)
     return String(cString: mkdtemp(&template))
-}
+}()
 
 /// Milliseconds that `body` took.
 func milliseconds(_ body: () throws -> Void) rethrows -> Double {
