@@ -33,33 +33,36 @@ public struct Application: Sendable {
     }
 
     /// Answers a request; every failure is an answer too.
-    public func respond(to request: Request) -> Response {
+    public func respond(to request: Request, from seat: Seat) -> Response {
         let start = ContinuousClock.now
         let (resource, number) = route(request.path)
         var response: Response
         do {
-            response = try respond(to: request, for: resource, number)
+            response = try respond(to: request, for: resource, number, seat)
         } catch let problem as Problem {
             response = problem.response
         } catch {
             response = problem(for: error, request, resource).response
         }
-        response.headerFields[.requestID] = request.headerFields[.requestID]
+        if let id = request.firstField(.requestID) {
+            response.headerFields.append(HTTPField(name: .requestID, value: id))
+        }
         measurements.record(resource, response.status, start.duration(to: .now))
         return response
     }
 
     private func respond(
-        to request: Request, for resource: Resource, _ number: PathNumber
+        to request: Request, for resource: Resource, _ number: PathNumber, _ seat: Seat
     ) throws -> Response {
         if resource == .nothing { throw Problem.notFound }
         guard resource.takes(request.method) else {
             throw Problem.methodNotAllowed(resource.allowed)
         }
+        if resource.waits { seat.giveUp() }
         return switch resource {
         case .user: try balance(number, shop)
         case .charge: try charge(request, number, shop)
-        case .product: try product(request, number, shop)
+        case .product: try product(request, number, shop, seat)
         case .popular: try popular(shop)
         case .orders: try order(request, shop)
         case .live: live()
@@ -76,8 +79,8 @@ public struct Application: Sendable {
         logger.error(
             "request failed",
             metadata: [
-                "route": "\(resource.rawValue)", "cause": "\(error)",
-                "request_id": "\(request.headerFields[.requestID] ?? "")",
+                "route": "\(resource.pattern)", "cause": "\(error)",
+                "request_id": "\(request.firstField(.requestID) ?? "")",
             ])
         switch error {
         case Ledger.Failure.notDone: return .busy

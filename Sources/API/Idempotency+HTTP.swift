@@ -13,7 +13,7 @@ extension Request {
 
     /// - Returns: nil when the client sent none, or an empty one.
     func idempotencyKey() throws(Problem) -> String? {
-        guard let key = headerFields[.idempotencyKey], !key.isEmpty else { return nil }
+        guard let key = firstField(.idempotencyKey), !key.isEmpty else { return nil }
         let isVisible = key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
         guard isVisible, Self.keyLengths.contains(key.utf8.count) else {
             throw .malformed("An Idempotency-Key is 1 to 255 visible ASCII characters.")
@@ -62,8 +62,10 @@ private struct Answer {
 
     var response: Response {
         var response = Response.json(stored.body, cacheControl: "no-store")
-        response.status = HTTPResponse.Status(code: stored.status)
-        if isReplayed { response.headerFields[.idempotentReplayed] = "true" }
+        response.status = HTTPResponse.Status(integerLiteral: stored.status)
+        if isReplayed {
+            response.headerFields.append(HTTPField(name: .idempotentReplayed, value: "true"))
+        }
         return response
     }
 }

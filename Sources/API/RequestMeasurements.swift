@@ -9,11 +9,12 @@ struct RequestMeasurements: Sendable {
         let duration: Timer
     }
 
-    private let routes: [Resource: Route]
+    /// In the order of the resources' raw values.
+    private let routes: [Route]
 
     init() {
-        let routes = Resource.allCases.map { resource in
-            let route = ("route", resource.rawValue)
+        routes = Resource.allCases.map { resource in
+            let route = ("route", resource.pattern)
             let counts = (2...5).map { digit in
                 Counter(
                     label: "commerce_http_requests_total",
@@ -21,13 +22,12 @@ struct RequestMeasurements: Sendable {
             }
             let duration = Timer(
                 label: "commerce_http_request_duration_seconds", dimensions: [route])
-            return (resource, Route(counts: counts, duration: duration))
+            return Route(counts: counts, duration: duration)
         }
-        self.routes = Dictionary(uniqueKeysWithValues: routes)
     }
 
     func record(_ resource: Resource, _ status: HTTPResponse.Status, _ duration: Duration) {
-        guard let route = routes[resource] else { return }
+        let route = routes[resource.rawValue]
         route.counts[min(max(status.code / 100, 2), 5) - 2].increment()
         let (seconds, attoseconds) = duration.components
         route.duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)

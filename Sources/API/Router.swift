@@ -1,17 +1,24 @@
 import FastCGI
 import HTTPTypes
 
-/// What an address names. The raw value is the pattern that logs and metrics show.
-enum Resource: String, CaseIterable {
-    case user = "/api/v1/users/{userId}"
-    case charge = "/api/v1/users/{userId}/charge"
-    case product = "/products/{productId}"
-    case popular = "/products/popular"
-    case orders = "/api/v1/orders"
-    case live = "/livez"
-    case ready = "/readyz"
-    case metrics = "/metrics"
-    case nothing = "(none)"
+/// What an address names.
+enum Resource: Int, CaseIterable {
+    case user, charge, product, popular, orders, live, ready, metrics, nothing
+
+    /// As logs and metrics show it.
+    var pattern: String {
+        switch self {
+        case .user: "/api/v1/users/{userId}"
+        case .charge: "/api/v1/users/{userId}/charge"
+        case .product: "/products/{productId}"
+        case .popular: "/products/popular"
+        case .orders: "/api/v1/orders"
+        case .live: "/livez"
+        case .ready: "/readyz"
+        case .metrics: "/metrics"
+        case .nothing: "(none)"
+        }
+    }
 
     /// The method that it takes; HEAD comes with GET.
     var method: HTTPRequest.Method {
@@ -25,6 +32,14 @@ enum Resource: String, CaseIterable {
         method == self.method || (method == .head && self.method == .get)
     }
 
+    /// Whether answering waits for the database. A product does only when it is not cached.
+    var waits: Bool {
+        switch self {
+        case .user, .charge, .popular, .orders, .ready: true
+        case .product, .live, .metrics, .nothing: false
+        }
+    }
+
     var allowed: String {
         method == .get ? "GET, HEAD" : method.rawValue
     }
@@ -33,6 +48,9 @@ enum Resource: String, CaseIterable {
 /// The variable part of an address, as it was written.
 struct PathNumber {
     let text: Substring
+
+    /// Of addresses without one.
+    static let none = PathNumber(text: "")
 
     /// The number, if it is one that can name anything: decimal digits, from 1 to 2⁶³−1.
     var positive: Int64? {
@@ -45,22 +63,30 @@ struct PathNumber {
 /// Finds what an address names. The customer wrote the product paths without `/api/v1`: those
 /// answer on both.
 func route(_ path: Substring) -> (Resource, PathNumber) {
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    let none = PathNumber(text: "")
-    guard parts.first == "" else { return (.nothing, none) }
-    let inAPI = parts.dropFirst().starts(with: ["api", "v1"])
-    switch (inAPI, Array(parts.dropFirst(inAPI ? 3 : 1))) {
-    case (_, ["products", "popular"]): return (.popular, none)
-    case (_, let parts) where parts.count == 2 && parts[0] == "products":
-        return (.product, PathNumber(text: parts[1]))
-    case (true, ["orders"]): return (.orders, none)
-    case (true, let parts) where parts.count == 2 && parts[0] == "users":
-        return (.user, PathNumber(text: parts[1]))
-    case (true, let parts) where parts.count == 3 && parts[0] == "users" && parts[2] == "charge":
-        return (.charge, PathNumber(text: parts[1]))
-    case (false, ["livez"]): return (.live, none)
-    case (false, ["readyz"]): return (.ready, none)
-    case (false, ["metrics"]): return (.metrics, none)
-    default: return (.nothing, none)
+    let prefix = "/api/v1"
+    let inAPI = path.hasPrefix(prefix + "/")
+    let rest = inAPI ? path.dropFirst(prefix.count) : path
+    switch rest {
+    case "/products/popular": return (.popular, .none)
+    case "/orders" where inAPI: return (.orders, .none)
+    case "/livez" where !inAPI: return (.live, .none)
+    case "/readyz" where !inAPI: return (.ready, .none)
+    case "/metrics" where !inAPI: return (.metrics, .none)
+    default: break
+    }
+    if let number = rest.number(after: "/products/") { return (.product, number) }
+    guard inAPI else { return (.nothing, .none) }
+    if let number = rest.number(after: "/users/") { return (.user, number) }
+    if let number = rest.number(after: "/users/", before: "/charge") { return (.charge, number) }
+    return (.nothing, .none)
+}
+
+extension Substring {
+    /// The one part of a path between what stands before and after it.
+    fileprivate func number(after prefix: String, before suffix: String = "") -> PathNumber? {
+        guard hasPrefix(prefix), hasSuffix(suffix), utf8.count > prefix.count + suffix.count
+        else { return nil }
+        let part = dropFirst(prefix.count).dropLast(suffix.count)
+        return part.utf8.contains(UInt8(ascii: "/")) ? nil : PathNumber(text: part)
     }
 }

@@ -55,7 +55,7 @@ struct Serve: ParsableCommand {
         limits.workers = settings.workers
         let responder = try Responder(
             on: try Self.socket(settings), limits: limits, logger: logger,
-            handler: application.respond(to:))
+            handler: application.respond(to:from:))
         logger.info("serving", metadata: ["workers": "\(limits.workers)"])
         responder.run(until: signals)
         pool.close()

@@ -1,4 +1,5 @@
 import CFastCGI
+import Glibc
 import HTTPTypes
 
 /// The CGI variables of one request: `NAME=value`, ended by a null pointer.
@@ -23,43 +24,59 @@ struct Parameters {
     func head() -> Head? {
         var head = Head()
         var next = list
-        while let variable = next.pointee {
+        while let variable = next.pointee.map(Variable.init) {
             next += 1
-            guard let (name, value) = Self.split(variable) else { continue }
-            switch name {
-            case "REQUEST_METHOD":
-                head.method = HTTPRequest.Method(String(value))
-            case "REQUEST_URI":
-                head.target = String(value)
-            case "CONTENT_LENGTH":
-                if value.isEmpty { continue }
-                guard let length = Int(value), length >= 0 else { return nil }
+            if variable.isNamed("REQUEST_METHOD") {
+                head.method = HTTPRequest.Method(variable.value)
+            } else if variable.isNamed("REQUEST_URI") {
+                head.target = variable.value
+            } else if variable.isNamed("CONTENT_LENGTH") {
+                guard !variable.value.isEmpty else { continue }
+                guard let length = Int(variable.value), length >= 0 else { return nil }
                 head.contentLength = length
-            default:
-                Self.append(name, value, to: &head.headerFields)
+            } else if let name = variable.fieldName {
+                head.headerFields.append(HTTPField(name: name, value: variable.value))
             }
         }
         return head.method == nil || head.target.isEmpty ? nil : head
     }
+}
 
-    private static func split(_ variable: UnsafePointer<CChar>) -> (Substring, Substring)? {
-        let text = String(cString: variable)
-        guard let equals = text.utf8.firstIndex(of: UInt8(ascii: "=")) else { return nil }
-        return (text[..<equals], text[text.utf8.index(after: equals)...])
+/// One CGI variable, read in place: most are not needed, so few become strings.
+private struct Variable {
+    private let start: UnsafePointer<CChar>
+    private let nameLength: Int
+
+    init(_ start: UnsafeMutablePointer<CChar>) {
+        self.start = UnsafePointer(start)
+        nameLength = strcspn(start, "=")
     }
 
-    /// `HTTP_IDEMPOTENCY_KEY` is the variable of the field `idempotency-key` (RFC 3875, 4.1.18).
-    private static func append(
-        _ variable: Substring, _ value: Substring, to fields: inout HTTPFields
-    ) {
-        guard variable.hasPrefix("HTTP_") else { return }
-        let spelled = String(
-            decoding: variable.utf8.dropFirst(5).map { byte in
-                byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : byte | 0x20
-            }, as: UTF8.self)
-        guard let name = HTTPField.Name(spelled), HTTPField.isValidValue(String(value)) else {
-            return
+    func isNamed(_ name: StaticString) -> Bool {
+        nameLength == name.utf8CodeUnitCount && memcmp(start, name.utf8Start, nameLength) == 0
+    }
+
+    var value: String {
+        let end = start[nameLength] == 0 ? nameLength : nameLength + 1
+        return String(cString: start + end)
+    }
+
+    /// The header field that the variable carries, if any: `HTTP_IDEMPOTENCY_KEY` carries
+    /// `idempotency-key` (RFC 3875, 4.1.18).
+    var fieldName: HTTPField.Name? {
+        guard nameLength > 5, memcmp(start, "HTTP_", 5) == 0 else { return nil }
+        for (variable, name) in Self.usual where isNamed(variable) { return name }
+        let spelled = UnsafeBufferPointer(start: start + 5, count: nameLength - 5).map { byte in
+            byte == CChar(UInt8(ascii: "_")) ? UInt8(ascii: "-") : UInt8(bitPattern: byte) | 0x20
         }
-        fields.append(HTTPField(name: name, value: String(value)))
+        return HTTPField.Name(String(decoding: spelled, as: UTF8.self))
     }
+
+    /// What nginx is configured to pass: making a name checks and copies its text.
+    private static let usual: [(StaticString, HTTPField.Name)] = [
+        ("HTTP_X_REQUEST_ID", HTTPField.Name("x-request-id")!),
+        ("HTTP_IDEMPOTENCY_KEY", HTTPField.Name("idempotency-key")!),
+        ("HTTP_IF_NONE_MATCH", .ifNoneMatch),
+        ("HTTP_TRACEPARENT", HTTPField.Name("traceparent")!),
+    ]
 }

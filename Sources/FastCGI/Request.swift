@@ -20,7 +20,14 @@ public struct Request: Sendable {
 
     /// The target without its query.
     public var path: Substring {
-        target.prefix { $0 != "?" }
+        let end = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+        return target[..<end]
+    }
+
+    /// The first field of a name. Requests have few fields: looking through them is faster than
+    /// the index that `HTTPFields` would make for its subscript.
+    public func firstField(_ name: HTTPField.Name) -> String? {
+        headerFields.first { $0.name == name }?.value
     }
 }
 

@@ -13,6 +13,8 @@ public final class Responder: Sendable {
     public struct Limits: Sendable {
         /// Threads, and so requests handled at one time.
         public var workers = 128
+        /// Workers that wait for events or handle a request without blocking: see ``Seats``.
+        public var seats = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         /// Of one worker: room for a JSON document of the deepest nesting that Foundation reads.
         public var stackBytes = 1 << 20
         /// libfcgi closes connections through `select`, which takes no descriptor above 1023; the
@@ -29,13 +31,15 @@ public final class Responder: Sendable {
         public init() {}
     }
 
-    public typealias Handler = @Sendable (Request) -> Response
+    /// Answers one request. Before it waits for longer than a cache's answer, it gives up its seat.
+    public typealias Handler = @Sendable (Request, Seat) -> Response
 
     private let socket: ListeningSocket
     private let limits: Limits
     private let logger: Logger
     private let handler: Handler
     private let queue: EventQueue
+    private let seats: Seats
     private let connections: Connections
     private let busy = Atomic<Int>(0)
     /// Whether the drain took too long, so that each connection is closed after its response.
@@ -52,6 +56,7 @@ public final class Responder: Sendable {
         self.logger = logger
         self.handler = handler
         queue = try EventQueue(listener: socket.descriptor)
+        seats = Seats(count: limits.seats)
         connections = Connections(on: socket.descriptor, limits: limits)
         let flags = fcntl(socket.descriptor, F_GETFL)
         _ = fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK)
@@ -95,10 +100,13 @@ public final class Responder: Sendable {
 
     private func work() {
         var exchange = Exchange()
+        let seat = Seat(among: seats)
+        defer { seat.giveUp() }
         while true {
+            seat.take()
             switch queue.next() {
             case .listenerReady: acceptOne()
-            case .connectionReady(let connection): serve(connection, with: &exchange)
+            case .connectionReady(let connection): serve(connection, with: &exchange, from: seat)
             case .stopped: return
             }
         }
@@ -127,12 +135,12 @@ public final class Responder: Sendable {
         }
     }
 
-    private func serve(_ connection: Int32, with exchange: inout Exchange) {
+    private func serve(_ connection: Int32, with exchange: inout Exchange, from seat: Seat) {
         busy.add(1, ordering: .relaxed)
         defer { busy.subtract(1, ordering: .relaxed) }
         switch exchange.receive(from: connection, bodyBytesMax: limits.bodyBytesMax) {
         case .request(let request):
-            exchange.send(handler(request), withoutBody: request.method == .head)
+            exchange.send(handler(request, seat), withoutBody: request.method == .head)
         case .tooLarge:
             exchange.send(Response(status: .contentTooLarge), withoutBody: false)
         case .malformed:
