@@ -62,7 +62,7 @@ public struct Application: Sendable {
         return switch resource {
         case .user: try balance(number, shop)
         case .charge: try charge(request, number, shop)
-        case .product: try product(request, number, shop, seat)
+        case .product: try product(request, number, shop)
         case .popular: try popular(shop)
         case .orders: try order(request, shop)
         case .live: live()

@@ -7,12 +7,10 @@ import Store
 ///
 /// Clients ask again every time (`no-cache`), since the stock they see must be no older than the
 /// last order; where nothing has changed they get 304.
-func product(
-    _ request: Request, _ product: PathNumber, _ shop: Shop, _ seat: Seat
-) throws -> Response {
-    guard let id = product.positive.map(ProductID.init),
-        let page = try shop.page(of: id, seat)
-    else { throw Problem.invalidProductID }
+func product(_ request: Request, _ product: PathNumber, _ shop: Shop) throws -> Response {
+    guard let id = product.positive, let page = try shop.catalogue.page(ProductID(id)) else {
+        throw Problem.invalidProductID
+    }
     let tag = "\"\(page.version.stock)-\(page.version.product)\""
     var response = Response.json(page.body, cacheControl: "no-cache")
     response.headerFields[.eTag] = tag
@@ -20,14 +18,6 @@ func product(
         response.status = .notModified
     }
     return response
-}
-
-extension Shop {
-    fileprivate func page(of id: ProductID, _ seat: Seat) throws -> Catalogue.Page? {
-        if let page = catalogue.cachedPage(id) { return page }
-        seat.giveUp()
-        return try catalogue.readPage(id)
-    }
 }
 
 /// The weak comparison of RFC 9110, 13.1.2.

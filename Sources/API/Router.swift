@@ -32,11 +32,11 @@ enum Resource: Int, CaseIterable {
         method == self.method || (method == .head && self.method == .get)
     }
 
-    /// Whether answering waits for the database. A product does only when it is not cached.
+    /// Whether answering waits for a commit.
     var waits: Bool {
         switch self {
-        case .user, .charge, .popular, .orders, .ready: true
-        case .product, .live, .metrics, .nothing: false
+        case .charge, .orders: true
+        case .user, .product, .popular, .live, .ready, .metrics, .nothing: false
         }
     }
 

@@ -37,6 +37,7 @@ struct Serve: ParsableCommand {
     }
 
     private func serve(until signals: StopSignals) throws {
+        raiseDescriptorLimit()
         let settings = try Settings(from: ConfigReader(provider: EnvironmentVariablesProvider()))
         let logger = Self.logger(settings)
         let registry = Registry()
@@ -60,6 +61,14 @@ struct Serve: ParsableCommand {
         responder.run(until: signals)
         pool.close()
         logger.info("stopped")
+    }
+
+    /// Takes as many descriptors as the process may have: a connection is one.
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func logger(_ settings: Settings) -> Logger {

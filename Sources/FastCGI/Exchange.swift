@@ -9,14 +9,20 @@ import HTTPTypes
 /// kept connection would own a thread. Here an epoll instance watches the idle connections instead,
 /// and libfcgi is handed one that has something to read: with `ipcFd` set and no listening socket,
 /// `FCGX_Accept_r` reads that connection's next request instead of accepting, and fails at once
-/// when the peer has closed. `ipcFd` and `keepConnection` are fields that the header asks not to
-/// use; this file is the only one that does.
+/// when the peer has closed.
+///
+/// A connection that libfcgi closes it first shuts down and then watches with `select`, for up to
+/// two seconds and with room for 1,024 descriptors. It takes a `detached` connection to be somebody
+/// else's and just closes it. `ipcFd`, `keepConnection` and `detached` are fields that the header
+/// asks not to use; this file is the only one that does.
 struct Exchange: ~Copyable {
     /// libfcgi keeps pointers to it, so it needs an address of its own.
     private let handle: UnsafeMutablePointer<FCGX_Request>
 
     private static let noListeningSocket: Int32 = -1
     private static let noConnection: Int32 = -1
+    /// Of a body that is too long, read to keep the connection.
+    private static let discardedBytesMax = 1 << 20
 
     /// `FCGX_Init` has been called: it is once a process, and before the first thread.
     static let libraryIsReady: Bool = FCGX_Init() == 0
@@ -51,13 +57,11 @@ struct Exchange: ~Copyable {
     mutating func receive(from connection: Int32, bodyBytesMax: Int) -> Arrival {
         handle.pointee.ipcFd = connection
         handle.pointee.keepConnection = 1
+        handle.pointee.detached = 1
         guard FCGX_Accept_r(handle) == 0, let list = handle.pointee.envp else { return .nothing }
         let head = Parameters(list).head()
         guard let body = readBody(bodyBytesMax) else { return .nothing }
-        if body.count > bodyBytesMax {
-            handle.pointee.keepConnection = 0  // The rest of the body is unread.
-            return .tooLarge
-        }
+        if body.count > bodyBytesMax { return .tooLarge }
         guard let head, let method = head.method else { return .malformed }
         guard body.count == head.contentLength ?? body.count else { return .nothing }
         return .request(
@@ -65,18 +69,24 @@ struct Exchange: ~Copyable {
                 method: method, target: head.target, headerFields: head.headerFields, body: body))
     }
 
-    /// - Returns: at most one byte more than the limit, read to the end of the stream so that the
-    ///   connection stands at the next request; nil when the stream broke off.
+    /// Reads to the end of the stream, so that the connection stands at the next request. What is
+    /// beyond the limit is not kept; a stream without an end in sight costs the connection.
+    ///
+    /// - Returns: a body longer than the limit for one that is too long; nil when the stream broke
+    ///   off.
     private func readBody(_ limit: Int) -> [UInt8]? {
         var body: [UInt8] = []
+        var bytesRead = 0
         let stream = handle.pointee.in
         withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { chunk in
-            while body.count <= limit {
+            var count = chunk.count
+            while count == chunk.count && bytesRead <= limit + Self.discardedBytesMax {
                 let start = chunk.baseAddress?.assumingMemoryBound(to: CChar.self)
-                let count = Int(FCGX_GetStr(start, Int32(chunk.count), stream))
-                body.append(contentsOf: chunk.prefix(count))
-                if count < chunk.count { break }
+                count = Int(FCGX_GetStr(start, Int32(chunk.count), stream))
+                if body.count <= limit { body.append(contentsOf: chunk.prefix(count)) }
+                bytesRead += count
             }
+            if count == chunk.count { handle.pointee.keepConnection = 0 }
         }
         return FCGX_GetError(stream) == 0 ? body : nil
     }

@@ -17,9 +17,9 @@ public final class Responder: Sendable {
         public var seats = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         /// Of one worker: room for a JSON document of the deepest nesting that Foundation reads.
         public var stackBytes = 1 << 20
-        /// libfcgi closes connections through `select`, which takes no descriptor above 1023; the
-        /// rest is for the database, memcached and the log. Further connections wait to be accepted.
-        public var connectionsMax = 768
+        /// Above what nginx keeps: its worker processes times `keepalive`. Further connections wait
+        /// to be accepted.
+        public var connectionsMax = 4_096
         /// As nginx's `client_max_body_size`.
         public var bodyBytesMax = 64 << 10
         /// For a peer to send the rest of a request, or to take a response.
@@ -31,7 +31,7 @@ public final class Responder: Sendable {
         public init() {}
     }
 
-    /// Answers one request. Before it waits for longer than a cache's answer, it gives up its seat.
+    /// Answers one request. Before it waits for a commit, it gives up its seat.
     public typealias Handler = @Sendable (Request, Seat) -> Response
 
     private let socket: ListeningSocket
@@ -74,7 +74,10 @@ public final class Responder: Sendable {
         let workers = (0..<limits.workers).map { _ in
             WorkerThread(stackBytes: limits.stackBytes) { self.work() }
         }
-        signals.wait { connections.resume(on: queue) }
+        signals.wait {
+            connections.resume(on: queue)
+            seats.takeBack()
+        }
         let everyWorkerIsIdle = drain(signals)
         queue.stop()
         guard everyWorkerIsIdle else { return }  // The process ends with the stuck ones.
@@ -88,7 +91,8 @@ public final class Responder: Sendable {
         queue.ignoreListener()
         acceptAll()
         let isDrained = signals.wait(seconds: limits.drainSeconds) {
-            connections.count == 0 && workersBusy == 0
+            seats.takeBack()
+            return connections.count == 0 && workersBusy == 0
         }
         if isDrained { return true }
         logger.warning("closing kept connections", metadata: ["count": "\(connections.count)"])
@@ -100,7 +104,7 @@ public final class Responder: Sendable {
 
     private func work() {
         var exchange = Exchange()
-        let seat = Seat(among: seats)
+        let seat = seats.makeSeat()
         defer { seat.giveUp() }
         while true {
             seat.take()
@@ -136,6 +140,7 @@ public final class Responder: Sendable {
     }
 
     private func serve(_ connection: Int32, with exchange: inout Exchange, from seat: Seat) {
+        seat.beginRequest()
         busy.add(1, ordering: .relaxed)
         defer { busy.subtract(1, ordering: .relaxed) }
         switch exchange.receive(from: connection, bodyBytesMax: limits.bodyBytesMax) {

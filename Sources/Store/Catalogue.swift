@@ -24,24 +24,18 @@ public struct Catalogue: Sendable {
         public let body: [UInt8]
     }
 
-    /// - Returns: nil when the product is not in the cache.
-    public func cachedPage(_ id: ProductID) -> Page? {
-        let key = key(id)
-        let found = cache.ask { memcached throws(Unavailable) in try memcached.get(key) }
-        return (found ?? nil).flatMap { Page(entry: $0.value) }
-    }
-
-    /// Reads a product that is not in the cache, and puts it there.
-    ///
     /// - Returns: nil when there is no such product.
-    /// - Throws: `DatabaseError` when the database cannot answer.
-    public func readPage(_ id: ProductID) throws -> Page? {
+    /// - Throws: `DatabaseError` when it is not cached and the database cannot answer.
+    public func page(_ id: ProductID) throws -> Page? {
+        let key = key(id)
+        let cached = cache.ask { memcached throws(Unavailable) in try memcached.get(key) }
+        if let entry = cached ?? nil, let page = Page(entry: entry.value) { return page }
+
         let products = try pool.withConnection { connection in
             try Self.read([id], on: connection)
         }
         guard let product = products.first else { return nil }
         let page = Page(version: product.version, body: renderer.product(product))
-        let key = key(id)
         _ = cache.ask { memcached throws(Unavailable) in
             try memcached.add(key, page.entry, expirySeconds: Self.expirySeconds)
         }
