@@ -47,7 +47,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
-        .target(name: "MariaDB", dependencies: ["CMariaDB"], swiftSettings: strict),
+        .target(name: "MariaDB", dependencies: ["CMariaDB", "Threads"], swiftSettings: strict),
         .target(name: "Memcached", dependencies: ["CMemcached"], swiftSettings: strict),
 
         // The shop: rules, storage, routes.
@@ -55,9 +55,9 @@ let package = Package(
         .target(
             name: "Store",
             dependencies: [
-                "Commerce", "MariaDB", "Memcached",
+                "Commerce", "MariaDB", "Memcached", "Threads",
                 .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
         .target(

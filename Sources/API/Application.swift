@@ -76,6 +76,7 @@ public struct Application: Sendable {
     private func problem(
         for error: any Error, _ request: Request, _ resource: Resource
     ) -> Problem {
+        if case Ledger.Failure.overloaded = error { return .busy }  // Often; counted, not logged.
         logger.error(
             "request failed",
             metadata: [

@@ -42,13 +42,15 @@ struct Serve: ParsableCommand {
         let logger = Self.logger(settings)
         let registry = Registry()
         MetricsSystem.bootstrap(registry)
-        let pool = Pool(
-            server: settings.database, size: settings.databaseConnections,
-            waitLimitMilliseconds: Self.poolWaitMilliseconds)
+        let pool = Self.pool(settings)
+        let ledgerPool = Self.pool(settings)
         try Self.inspect(pool, logger)
 
+        let shop = Shop(
+            pool: pool, ledgerPool: ledgerPool, cache: Self.cache(settings), renderer: .customer,
+            ledger: settings.ledger)
         let application = Application(
-            Shop(pool: pool, cache: Self.cache(settings), renderer: .customer),
+            shop,
             in: Application.Surroundings(
                 isDraining: { signals.haveCome }, metrics: { registry.text }),
             logger: logger)
@@ -59,7 +61,7 @@ struct Serve: ParsableCommand {
             handler: application.respond(to:from:))
         logger.info("serving", metadata: ["workers": "\(limits.workers)"])
         responder.run(until: signals)
-        pool.close()
+        shop.ledger.close()
         logger.info("stopped")
     }
 
@@ -76,6 +78,12 @@ struct Serve: ParsableCommand {
         var logger = Logger(label: "commerce")
         logger.logLevel = settings.logLevel
         return logger
+    }
+
+    private static func pool(_ settings: Settings) -> Pool {
+        Pool(
+            server: settings.database, size: settings.databaseConnections,
+            waitLimitMilliseconds: poolWaitMilliseconds)
     }
 
     /// Checks that the database is one that orders can be entrusted to.

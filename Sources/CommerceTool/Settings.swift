@@ -3,6 +3,7 @@ import FastCGI
 import Logging
 import MariaDB
 import Memcached
+import Store
 
 /// A setting of `commerce serve`, read from the environment variable of its raw value.
 enum Setting: String, CaseIterable {
@@ -16,6 +17,9 @@ enum Setting: String, CaseIterable {
     case databaseUser = "COMMERCE_DATABASE_USER"
     case databasePassword = "COMMERCE_DATABASE_PASSWORD"
     case databasePool = "COMMERCE_DATABASE_POOL"
+    case ledger = "COMMERCE_LEDGER"
+    case ledgerLanes = "COMMERCE_LEDGER_LANES"
+    case ledgerQueue = "COMMERCE_LEDGER_QUEUE"
     case memcached = "COMMERCE_MEMCACHED"
     case logLevel = "COMMERCE_LOG_LEVEL"
 
@@ -32,6 +36,9 @@ enum Setting: String, CaseIterable {
         case .databaseUser: "the database user that sql/service-user.sh made"
         case .databasePassword: "that user's password"
         case .databasePool: "connections to MariaDB, 1 to 1000 (32)"
+        case .ledger: "for comparisons only: group, version or for-update (group)"
+        case .ledgerLanes: "threads that commit orders and charges, 1 to 16 (1)"
+        case .ledgerQueue: "commands that may wait in each lane, 1 to 100000 (4096)"
         case .memcached: "memcached's socket path or host:port; none: run without it"
         case .logLevel: "trace, debug, info, notice, warning, error or critical (info)"
         }
@@ -53,6 +60,7 @@ struct Settings {
     let workers: Int
     let database: Server
     let databaseConnections: Int
+    let ledger: Shop.LedgerOptions
     let memcached: Memcached.Address?
     let logLevel: Logger.Level
 
@@ -62,6 +70,7 @@ struct Settings {
         workers = try environment.number(.workers, in: 1...1_024) ?? 128
         database = try Self.database(environment)
         databaseConnections = try environment.number(.databasePool, in: 1...1_000) ?? 32
+        ledger = try Self.ledger(environment)
         memcached = try environment.text(.memcached).map(Self.memcached)
         let level = environment.text(.logLevel) ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -89,6 +98,21 @@ struct Settings {
         }
         let port = try environment.number(.databasePort, in: 1...65_535) ?? 3_306
         return .host(name: host, port: UInt16(port))
+    }
+
+    private static func ledger(
+        _ environment: ConfigReader
+    ) throws(SettingError) -> Shop.LedgerOptions {
+        var options = Shop.LedgerOptions()
+        let lanes = try environment.number(.ledgerLanes, in: 1...16) ?? 1
+        options.queuedMax = try environment.number(.ledgerQueue, in: 1...100_000) ?? 4_096
+        switch environment.text(.ledger) ?? "group" {
+        case "group": options.strategy = .groupCommit(lanes: lanes)
+        case "version": options.strategy = .versionCheck
+        case "for-update": options.strategy = .forUpdate
+        default: throw SettingError(.ledger, "is not a strategy")
+        }
+        return options
     }
 
     private static func memcached(_ text: String) throws(SettingError) -> Memcached.Address {

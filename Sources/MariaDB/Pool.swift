@@ -1,3 +1,5 @@
+import Threads
+
 /// Connections that threads share, each used by one thread at a time.
 ///
 /// Bounded and lazily filled; the connection given back last is used first, so that a quiet pool

@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// Thrown by a caller whose version check failed: another transaction changed the row first.
 public struct LostRace: Error, Sendable, Equatable {

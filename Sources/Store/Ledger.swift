@@ -1,11 +1,13 @@
 public import Commerce
-import Glibc
 import MariaDB
+import Threads
 
 /// Carries out commands: every change of points or stock goes through here.
 public final class Ledger: Sendable {
     /// Why a command has no outcome.
     public enum Failure: Error, Sendable {
+        /// Too many commands wait. Nothing was done.
+        case overloaded
         /// The command was not carried out; the same request may be sent again.
         case notDone(cause: String)
         /// It could not be learned whether the command was carried out. Sent again with the same
@@ -13,95 +15,92 @@ public final class Ledger: Sendable {
         case unknown(cause: String)
     }
 
-    /// The bounds of one command.
+    /// How commands become transactions.
+    public enum Strategy: Sendable, Equatable {
+        /// Lanes commit waiting commands together.
+        case groupCommit(lanes: Int)
+        /// For comparison: a transaction a command, on its caller's thread, with version checks.
+        case versionCheck
+        /// For comparison: a transaction a command, on its caller's thread, with
+        /// `SELECT … FOR UPDATE`.
+        case forUpdate
+    }
+
+    /// The bounds of a command. Together below nginx's patience, or its client would never learn
+    /// what became of it.
     private enum Limit {
-        /// Attempts that trust in the version check. Whoever loses that many races locks the rows
-        /// and so is sure to get on.
-        static let attemptsByVersion = 3
-        static let attempts = 8
-        /// Pauses are random between 0 and this, doubled each time up to the maximum, so that those
-        /// who met once do not meet again.
-        static let firstPauseMicroseconds = 1_000
-        static let pauseMicrosecondsMax = 100_000
+        /// For a lane to take it.
+        static let queueMilliseconds = 4_000
+        /// For the lane to finish: more than all time-outs of a settlement together.
+        static let laneMilliseconds = 30_000
     }
 
-    private let pool: Pool
-    private let catalogue: Catalogue
-    private let renderer: Renderer
+    private let lanes: [Lane]
+    private let threads: [WorkerThread]
+    /// Settles the commands of callers, where there are no lanes.
+    private let direct: Settler
 
-    init(pool: Pool, catalogue: Catalogue, renderer: Renderer) {
-        self.pool = pool
-        self.catalogue = catalogue
-        self.renderer = renderer
+    /// - Parameters:
+    ///   - pool: with a connection for each lane, or for each caller where there are none.
+    ///   - queuedMax: commands that may wait in each lane.
+    init(
+        _ strategy: Strategy, pool: Pool, catalogue: Catalogue, renderer: Renderer, queuedMax: Int
+    ) {
+        let measurements = LedgerMeasurements()
+        let settler = Settler(
+            pool: pool, catalogue: catalogue, renderer: renderer, measurements: measurements,
+            patience: strategy.patience)
+        direct = settler
+        let lanes = (0..<strategy.laneCount).map { _ in
+            Lane(queuedMax: queuedMax, measurements: measurements)
+        }
+        threads = lanes.map { lane in WorkerThread { lane.run(settler) } }
+        self.lanes = lanes
     }
 
-    /// Carries out a command. Blocks until its outcome is durable and visible to every reader.
+    /// Carries out a command. Blocks until its outcome is durable and every reader sees it.
     public func submit(_ command: Command) throws(Failure) -> Outcome {
-        let settlement = Settlement(commands: [command], renderer: renderer)
-        let result = try settle(settlement)
-        catalogue.refresh(result.products)
-        return result.outcomes[0]
+        guard !lanes.isEmpty else {
+            var settler = direct
+            return try settler.settle([command])[0].get()
+        }
+        let ticket = Ticket(command)
+        guard lane(for: command).add(ticket) else { throw .overloaded }
+        return try ticket.outcome(
+            queueMilliseconds: Limit.queueMilliseconds, laneMilliseconds: Limit.laneMilliseconds)
     }
 
-    private func settle(_ settlement: Settlement) throws(Failure) -> Settlement.Result {
-        var numbers = Numbers()
-        var attempt = 1
-        while true {
-            do {
-                let guarding = Self.guarding(attempt)
-                return try pool.withConnection { connection in
-                    try settlement.attempt(guarding, on: connection, drawing: &numbers)
-                }
-            } catch let unknown as Settlement.Unknown {
-                if try wasCommitted(unknown) { return unknown.result }
-            } catch {
-                guard attempt < Limit.attempts, Self.mayBeTriedAgain(error) else {
-                    throw .notDone(cause: "\(error)")
-                }
-            }
-            guard attempt < Limit.attempts else { throw .notDone(cause: "too many lost races") }
-            Self.pause(after: attempt)
-            attempt += 1
+    /// Takes no more commands, and settles those that wait.
+    public func close() {
+        for lane in lanes { lane.close() }
+        for thread in threads { thread.join() }
+    }
+
+    /// Commands of one product meet in one lane, so lanes seldom race each other.
+    private func lane(for command: Command) -> Lane {
+        let number = command.cart?.lines.first?.product.number ?? command.user.number
+        return lanes[Int(UInt64(bitPattern: number) % UInt64(lanes.count))]
+    }
+}
+
+extension Ledger.Strategy {
+    fileprivate var laneCount: Int {
+        switch self {
+        case .groupCommit(let lanes): lanes
+        case .versionCheck, .forUpdate: 0
         }
     }
 
-    private static func guarding(_ attempt: Int) -> Settlement.Guarding {
-        attempt <= Limit.attemptsByVersion ? .version : .lock
-    }
-
-    /// Races are run again; so is what a broken connection interrupted, since a new one may work.
-    private static func mayBeTriedAgain(_ error: any Error) -> Bool {
-        if error is LostRace { return true }
-        return switch (error as? DatabaseError)?.kind {
-        case .lostRace, .connectionLost: true
-        case .duplicateKey, .unavailable, .refused, .busy, .other, nil: false
+    fileprivate var patience: Settler.Patience {
+        var patience = Settler.Patience()
+        switch self {
+        case .groupCommit: break
+        case .versionCheck:
+            patience.attemptsMax = .max  // The deadline is the bound.
+            patience.attemptsByVersion = patience.attemptsMax
+        case .forUpdate:
+            patience.attemptsByVersion = 0
         }
-    }
-
-    private static func pause(after attempt: Int) {
-        let longest = min(
-            Limit.pauseMicrosecondsMax, Limit.firstPauseMicroseconds << attempt)
-        usleep(useconds_t(Int.random(in: 0...longest)))
-    }
-
-    /// Finds out what became of a COMMIT whose answer was lost.
-    ///
-    /// The old session may still be at work. Its rows are locked until it ends, so a locking read
-    /// of one of them waits for the truth.
-    private func wasCommitted(_ unknown: Settlement.Unknown) throws(Failure) -> Bool {
-        for attempt in 1...Limit.attempts {
-            do {
-                return try pool.withConnection { connection in
-                    let found = try connection.query(
-                        "SELECT 1 FROM payment_history WHERE id = ? LOCK IN SHARE MODE",
-                        [.integer(unknown.proof.number)]
-                    ) { row throws(DatabaseError) in try row.integer(0) }
-                    return !found.isEmpty
-                }
-            } catch {
-                Self.pause(after: attempt)
-            }
-        }
-        throw .unknown(cause: "\(unknown.cause)")
+        return patience
     }
 }

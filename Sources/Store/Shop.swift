@@ -9,12 +9,29 @@ public struct Shop: Sendable {
     public let ledger: Ledger
     public let health: Health
 
-    public init(pool: Pool, cache: Cache, renderer: Renderer) {
+    /// How the shop carries out commands.
+    public struct LedgerOptions: Sendable {
+        public var strategy = Ledger.Strategy.groupCommit(lanes: 1)
+        /// Commands that may wait in each lane; beyond it clients are told to come again.
+        public var queuedMax = 4_096
+
+        public init() {}
+    }
+
+    /// - Parameters:
+    ///   - pool: for reads.
+    ///   - ledgerPool: for commands, apart from the reads, so that neither starves the other.
+    public init(
+        pool: Pool, ledgerPool: Pool, cache: Cache, renderer: Renderer,
+        ledger options: LedgerOptions = LedgerOptions()
+    ) {
         users = Users(pool: pool)
         catalogue = Catalogue(pool: pool, cache: cache, renderer: renderer)
         bestSellers = BestSellers(pool: pool, cache: cache, renderer: renderer)
         requests = IdempotentRequests(cache: cache)
-        ledger = Ledger(pool: pool, catalogue: catalogue, renderer: renderer)
+        ledger = Ledger(
+            options.strategy, pool: ledgerPool, catalogue: catalogue, renderer: renderer,
+            queuedMax: options.queuedMax)
         health = Health(pool: pool, cache: cache)
     }
 }

@@ -3,13 +3,14 @@ import Glibc
 /// A state that threads share under one lock, with a bounded wait for it to change.
 ///
 /// `Synchronization.Mutex` has no condition variable, which is what waiting for a free connection
-/// needs. Unchecked: the state is touched only under the lock.
-final class Monitor<State>: @unchecked Sendable {
+/// or for a commit needs. Unchecked: the state is touched only under the lock.
+public final class Monitor<State>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
-    init(_ state: State) {
+    /// Shares a state.
+    public init(_ state: State) {
         self.state = state
         lock = .allocate(capacity: 1)
         pthread_mutex_init(lock, nil)
@@ -29,7 +30,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Changes the state and wakes one waiter.
-    func update<T>(_ body: (inout State) -> T) -> T {
+    public func update<T>(_ body: (inout State) -> T) -> T {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         pthread_cond_signal(changed)
@@ -37,7 +38,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Tries `take` now and after each change, until it yields something or the time is over.
-    func take<T>(
+    public func take<T>(
         withinMilliseconds limit: Int, _ take: (inout State, _ isFirstTry: Bool) -> T?
     ) -> T? {
         var deadline = MonotonicTime.now.advanced(byMilliseconds: limit).timespec
@@ -52,24 +53,26 @@ final class Monitor<State>: @unchecked Sendable {
 }
 
 /// A point of the clock that nobody sets.
-struct MonotonicTime: Comparable {
+public struct MonotonicTime: Comparable, Sendable {
     private var nanoseconds: Int
 
-    static var now: MonotonicTime {
+    /// The point at which it is asked for.
+    public static var now: MonotonicTime {
         var time = Glibc.timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return MonotonicTime(nanoseconds: time.tv_sec * 1_000_000_000 + time.tv_nsec)
     }
 
-    var timespec: Glibc.timespec {
+    fileprivate var timespec: Glibc.timespec {
         Glibc.timespec(tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
     }
 
-    func advanced(byMilliseconds count: Int) -> MonotonicTime {
+    /// A later point.
+    public func advanced(byMilliseconds count: Int) -> MonotonicTime {
         MonotonicTime(nanoseconds: nanoseconds + count * 1_000_000)
     }
 
-    static func < (one: MonotonicTime, other: MonotonicTime) -> Bool {
+    public static func < (one: MonotonicTime, other: MonotonicTime) -> Bool {
         one.nanoseconds < other.nanoseconds
     }
 }

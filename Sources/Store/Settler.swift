@@ -1,0 +1,172 @@
+import Commerce
+import Glibc
+import MariaDB
+import Threads
+
+/// Carries batches out against everything that can come between: lost races, lost connections, a
+/// COMMIT whose answer is lost, and a command that makes its batch fail.
+struct Settler {
+    /// How long a batch is tried.
+    struct Patience {
+        /// Attempts that trust in the version check. Whoever loses that many races locks the rows
+        /// and so is sure to get on.
+        var attemptsByVersion = 2
+        var attemptsMax = 8
+        /// After which no attempt begins. With the last attempt's own time-outs it stays below
+        /// nginx's patience of 15 s.
+        var milliseconds = 5_000
+
+        /// Of the longest first pause, doubled each time up to the maximum. A pause is random
+        /// between 0 and this, so that those who met once do not meet again.
+        static let firstPauseMicroseconds = 500
+        static let pauseMicrosecondsMax = 100_000
+    }
+
+    /// Batches that lock at once after a lost race: where there was one competitor for these rows
+    /// there will be one again, and waiting for the lock costs less than losing.
+    private static let batchesLockedAfterLoss = 16
+
+    private let pool: Pool
+    private let catalogue: Catalogue
+    private let renderer: Renderer
+    private let measurements: LedgerMeasurements
+    private let patience: Patience
+
+    /// Drawn and not yet used.
+    private var numbers = Numbers()
+    private var batchesToLock = 0
+
+    init(
+        pool: Pool, catalogue: Catalogue, renderer: Renderer, measurements: LedgerMeasurements,
+        patience: Patience = Patience()
+    ) {
+        self.pool = pool
+        self.catalogue = catalogue
+        self.renderer = renderer
+        self.measurements = measurements
+        self.patience = patience
+    }
+
+    /// Why a batch has no outcomes.
+    private struct Unsettled: Error {
+        let failure: Ledger.Failure
+        /// Whether one of the commands may be to blame, so that the others would pass without it.
+        var mayBeOneCommands = false
+    }
+
+    /// Settles a batch.
+    ///
+    /// - Returns: one result a command, in order. All outcomes are durable, and every reader sees
+    ///   them.
+    mutating func settle(_ commands: [Command]) -> [Ticket.Result] {
+        let start = ContinuousClock.now
+        do throws(Unsettled) {
+            let settlement = Settlement(commands: commands, renderer: renderer)
+            let result = try settle(settlement)
+            catalogue.refresh(result.products)
+            measurements.settled(commands.count, in: start.duration(to: .now))
+            return result.outcomes.map(Ticket.Result.success)
+        } catch {
+            guard error.mayBeOneCommands, commands.count > 1 else {
+                return commands.map { _ in .failure(error.failure) }
+            }
+            return commands.flatMap { settle([$0]) }
+        }
+    }
+
+    private mutating func settle(
+        _ settlement: Settlement
+    ) throws(Unsettled) -> Settlement.Result {
+        let deadline = MonotonicTime.now.advanced(byMilliseconds: patience.milliseconds)
+        var attempt = 1
+        while true {
+            do {
+                let result = try pool.withConnection { [guarding = guarding(attempt)] connection in
+                    try settlement.attempt(guarding, on: connection, drawing: &numbers)
+                }
+                numbers = result.numbers
+                batchesToLock = max(0, batchesToLock - 1)
+                return result
+            } catch let unknown as Settlement.Unknown {
+                if let result = try resolve(unknown) { return result }
+            } catch {
+                try note(error)
+            }
+            guard attempt < patience.attemptsMax, .now < deadline else {
+                throw Unsettled(failure: .notDone(cause: "given up after \(attempt) attempts"))
+            }
+            Self.pause(after: attempt)
+            attempt += 1
+            measurements.retried()
+        }
+    }
+
+    private func guarding(_ attempt: Int) -> Settlement.Guarding {
+        attempt > patience.attemptsByVersion || batchesToLock > 0 ? .lock : .version
+    }
+
+    /// Returns when another attempt may help: after a lost race, or after a lost connection, since
+    /// a new one may work.
+    private mutating func note(_ error: any Error) throws(Unsettled) {
+        let kind = error is LostRace ? .lostRace : (error as? DatabaseError)?.kind ?? .other
+        switch kind {
+        case .lostRace:
+            measurements.conflicted()
+            if patience.attemptsByVersion < patience.attemptsMax {
+                batchesToLock = Self.batchesLockedAfterLoss
+            }
+        case .connectionLost:
+            break
+        case .unavailable, .busy:
+            throw Unsettled(failure: .notDone(cause: "\(error)"))
+        case .duplicateKey, .refused, .other:
+            throw Unsettled(failure: .notDone(cause: "\(error)"), mayBeOneCommands: true)
+        }
+    }
+
+    private static func pause(after attempt: Int) {
+        let longest = min(
+            Patience.pauseMicrosecondsMax, Patience.firstPauseMicroseconds << min(attempt, 20))
+        usleep(useconds_t(Int.random(in: 0...longest)))
+    }
+
+    // MARK: - A COMMIT whose answer is lost
+
+    /// Finds out what became of it.
+    ///
+    /// - Returns: the batch's result, if it was committed; nil if it certainly was not and will
+    ///   not be.
+    private mutating func resolve(
+        _ unknown: Settlement.Unknown
+    ) throws(Unsettled) -> Settlement.Result? {
+        measurements.lostCommitAnswer()
+        let deadline = MonotonicTime.now.advanced(byMilliseconds: patience.milliseconds)
+        var attempt = 1
+        while .now < deadline {
+            do {
+                let isThere = try pool.withConnection { connection in
+                    try Self.isCommitted(unknown.proof, on: connection)
+                }
+                if isThere { numbers = unknown.result.numbers }
+                return isThere ? unknown.result : nil
+            } catch {
+                Self.pause(after: attempt)
+                attempt += 1
+            }
+        }
+        numbers = Numbers()  // Those that were drawn may be taken.
+        throw Unsettled(failure: .unknown(cause: "\(unknown.cause)"))
+    }
+
+    /// The old session may still be at work. Its rows are locked until it ends, so a locking read
+    /// of one of them waits for the truth.
+    private static func isCommitted(
+        _ proof: PaymentID, on connection: Connection
+    ) throws -> Bool {
+        let found = try connection.query(
+            "SELECT 1 FROM payment_history WHERE id = ? LOCK IN SHARE MODE",
+            [.integer(proof.number)]
+        ) { row throws(DatabaseError) in try row.integer(0) }
+        return !found.isEmpty
+    }
+}
