@@ -16,8 +16,9 @@ final class Connections: Sendable {
     private let listener: Int32
     private let limits: Responder.Limits
     private let open = Atomic<Int>(0)
-    /// Whether the listener is out of the queue, until there is room again.
-    private let isPaused = Atomic<Bool>(false)
+    /// Whether the listener is out of the queue, until there is room again. The lock keeps the two
+    /// in step: a worker's pause that overlapped the next resume left the listener out for good.
+    private let isPaused = Mutex(false)
 
     init(on listener: Int32, limits: Responder.Limits) {
         self.listener = listener
@@ -50,15 +51,20 @@ final class Connections: Sendable {
     /// Leaves new connections in the kernel's queue: without descriptors an event for them would
     /// keep every worker awake.
     func pause(on queue: EventQueue) {
-        if isPaused.exchange(true, ordering: .acquiringAndReleasing) { return }
-        queue.ignoreListener()
+        isPaused.withLock { isPaused in
+            if isPaused { return }
+            queue.ignoreListener()
+            isPaused = true
+        }
     }
 
     /// Called at every tick: accepts again when there is room.
     func resume(on queue: EventQueue) {
-        guard isPaused.load(ordering: .relaxed), count < limits.connectionsMax else { return }
-        queue.watchListener()
-        isPaused.store(false, ordering: .releasing)
+        isPaused.withLock { isPaused in
+            guard isPaused, count < limits.connectionsMax else { return }
+            queue.watchListener()
+            isPaused = false
+        }
     }
 
     /// A peer that stops in the middle of a request must not own a worker.
