@@ -6,6 +6,9 @@ public struct ListeningSocket: Sendable {
     /// Where it was bound; nil for a socket that was passed to the process.
     private let binding: Binding?
 
+    /// Whether nobody but this process accepts from it: a passed socket outlives the process.
+    var isOwn: Bool { binding != nil }
+
     private struct Binding: Sendable {
         let path: String
         let device: dev_t

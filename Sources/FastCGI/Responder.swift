@@ -92,6 +92,7 @@ public final class Responder: Sendable {
         acceptAll()
         let isDrained = signals.wait(seconds: limits.drainSeconds) {
             seats.takeBack()
+            if socket.isOwn { acceptAll() }  // What waited for room; no more can come.
             return connections.count == 0 && workersBusy == 0
         }
         if isDrained { return true }
