@@ -83,7 +83,17 @@ let package = Package(
         // Rules without I/O.
         .testTarget(name: "CommerceTests", dependencies: ["Commerce"], swiftSettings: strict),
         // Parts on the real thing that each wraps.
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: strict),
+        .testTarget(
+            name: "FastCGITests", dependencies: ["EchoResponder", "FastCGI"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "EchoResponder",
+            dependencies: [
+                "FastCGI",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Support/EchoResponder", swiftSettings: strict),
         .testTarget(name: "MariaDBTests", dependencies: ["MariaDB"], swiftSettings: strict),
         .testTarget(name: "MemcachedTests", dependencies: ["Memcached"], swiftSettings: strict),
         // The shop as its users meet it: through nginx, on real servers.
