@@ -96,7 +96,9 @@ extension Ledger.Strategy {
         switch self {
         case .groupCommit: break
         case .versionCheck:
-            patience.attemptsMax = .max  // The deadline is the bound.
+            // The usual form: again, almost at once, for as long as the client waits.
+            patience.attemptsMax = .max
+            patience.pauseMicrosecondsMax = 2_000
             patience.attemptsByVersion = patience.attemptsMax
         case .forUpdate:
             patience.attemptsByVersion = 0

@@ -16,10 +16,15 @@ struct Settler {
         /// nginx's patience of 15 s.
         var milliseconds = 5_000
 
-        /// Of the longest first pause, doubled each time up to the maximum. A pause is random
-        /// between 0 and this, so that those who met once do not meet again.
-        static let firstPauseMicroseconds = 500
-        static let pauseMicrosecondsMax = 100_000
+        /// A pause is random between 0 and a bound that begins here and doubles each time, so that
+        /// those who met once do not meet again.
+        var firstPauseMicroseconds = 500
+        var pauseMicrosecondsMax = 100_000
+
+        func pause(after attempt: Int) {
+            let longest = min(pauseMicrosecondsMax, firstPauseMicroseconds << min(attempt, 20))
+            usleep(useconds_t(Int.random(in: 0...longest)))
+        }
     }
 
     /// Batches that lock at once after a lost race: where there was one competitor for these rows
@@ -95,7 +100,7 @@ struct Settler {
             guard attempt < patience.attemptsMax, .now < deadline else {
                 throw Unsettled(failure: .notDone(cause: "given up after \(attempt) attempts"))
             }
-            Self.pause(after: attempt)
+            patience.pause(after: attempt)
             attempt += 1
             measurements.retried()
         }
@@ -124,12 +129,6 @@ struct Settler {
         }
     }
 
-    private static func pause(after attempt: Int) {
-        let longest = min(
-            Patience.pauseMicrosecondsMax, Patience.firstPauseMicroseconds << min(attempt, 20))
-        usleep(useconds_t(Int.random(in: 0...longest)))
-    }
-
     // MARK: - A COMMIT whose answer is lost
 
     /// Finds out what became of it.
@@ -150,7 +149,7 @@ struct Settler {
                 if isThere { numbers = unknown.result.numbers }
                 return isThere ? unknown.result : nil
             } catch {
-                Self.pause(after: attempt)
+                patience.pause(after: attempt)
                 attempt += 1
             }
         }
