@@ -32,56 +32,89 @@ public struct Application: Sendable {
         self.logger = logger
     }
 
-    /// Answers a request; every failure is an answer too.
-    public func respond(to request: Request, from seat: Seat) -> Response {
-        let start = ContinuousClock.now
+    /// Answers a request; every failure is an answer too. A command is answered when it has been
+    /// committed, and no thread waits for that.
+    public func respond(to request: Request, from seat: Seat) -> Answer {
         let (resource, number) = route(request.path)
-        var response: Response
+        let visit = Visit(request: request, resource: resource, start: .now)
         do {
-            response = try respond(to: request, for: resource, number, seat)
-        } catch let problem as Problem {
-            response = problem.response
+            guard resource.takes(request.method) else {
+                throw resource == .nothing
+                    ? Problem.notFound : Problem.methodNotAllowed(resource.allowed)
+            }
+            switch resource {
+            case .charge: return try carryOut(try charge(request, number), visit, seat)
+            case .orders: return try carryOut(try order(request), visit, seat)
+            case .user, .product, .popular, .live, .ready, .metrics, .nothing:
+                return .now(finish(visit, try read(resource, request, number)))
+            }
         } catch {
-            response = problem(for: error, request, resource).response
+            return .now(finish(visit, response(to: error, visit)))
         }
-        if let id = request.firstField(.requestID) {
-            response.headerFields.append(HTTPField(name: .requestID, value: id))
-        }
-        measurements.record(resource, response.status, start.duration(to: .now))
-        return response
     }
 
-    private func respond(
-        to request: Request, for resource: Resource, _ number: PathNumber, _ seat: Seat
+    private func read(
+        _ resource: Resource, _ request: Request, _ number: PathNumber
     ) throws -> Response {
-        if resource == .nothing { throw Problem.notFound }
-        guard resource.takes(request.method) else {
-            throw Problem.methodNotAllowed(resource.allowed)
-        }
-        if resource.waits { seat.giveUp() }
-        return switch resource {
+        switch resource {
         case .user: try balance(number, shop)
-        case .charge: try charge(request, number, shop)
         case .product: try product(request, number, shop)
         case .popular: try popular(shop)
-        case .orders: try order(request, shop)
         case .live: live()
         case .ready: try ready(shop, isDraining: surroundings.isDraining())
         case .metrics: .text(surroundings.metrics(), "text/plain; version=0.0.4; charset=utf-8")
-        case .nothing: throw Problem.notFound
+        case .charge, .orders, .nothing: throw Problem.notFound
         }
+    }
+
+    private func carryOut(
+        _ request: CommandRequest, _ visit: Visit, _ seat: Seat
+    ) throws -> Answer {
+        if let response = try shop.earlierAnswer(to: request) {
+            return .now(finish(visit, response))
+        }
+        if shop.ledger.blocksCaller { seat.giveUp() }
+        return .later { reply in
+            shop.ledger.submit(request.command) { result in
+                do {
+                    reply.send(finish(visit, try shop.conclude(request, result)))
+                } catch {
+                    reply.send(finish(visit, response(to: error, visit)))
+                }
+            }
+        }
+    }
+
+    /// One request, for the log and the metrics.
+    private struct Visit: Sendable {
+        let request: Request
+        let resource: Resource
+        let start: ContinuousClock.Instant
+    }
+
+    private func finish(_ visit: Visit, _ response: Response) -> Response {
+        measurements.record(visit.resource, response.status, visit.start.duration(to: .now))
+        guard let id = visit.request.firstField(.requestID) else { return response }
+        var response = response
+        response.headerFields.append(HTTPField(name: .requestID, value: id))
+        return response
+    }
+
+    private func response(to error: any Error, _ visit: Visit) -> Response {
+        let problem = error as? Problem ?? problem(for: error, visit)
+        return problem.response
     }
 
     /// The cause goes to the log, a general sentence to the client.
     private func problem(
-        for error: any Error, _ request: Request, _ resource: Resource
+        for error: any Error, _ visit: Visit
     ) -> Problem {
         if case Ledger.Failure.overloaded = error { return .busy }  // Often; counted, not logged.
         logger.error(
             "request failed",
             metadata: [
-                "route": "\(resource.pattern)", "cause": "\(error)",
-                "request_id": "\(request.firstField(.requestID) ?? "")",
+                "route": "\(visit.resource.pattern)", "cause": "\(error)",
+                "request_id": "\(visit.request.firstField(.requestID) ?? "")",
             ])
         switch error {
         case Ledger.Failure.notDone: return .busy

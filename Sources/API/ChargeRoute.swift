@@ -4,15 +4,16 @@ import HTTPTypes
 import Store
 
 /// POST /api/v1/users/{userId}/charge
-func charge(_ request: Request, _ user: PathNumber, _ shop: Shop) throws -> Response {
+func charge(_ request: Request, _ user: PathNumber) throws -> CommandRequest {
     let amount = try request.chargeAmount()
     guard let key = try request.idempotencyKey() else { throw Problem.idempotencyKeyMissing }
     guard let id = user.positive.map(UserID.init) else { throw Problem.unknownUser }
     let idempotency = Idempotency(
         key: Idempotency.Key(user: id, scope: .charge, text: key),
         fingerprint: fingerprint(of: request.body))
-    let command = Command(.charge(user: id, amount), idempotency: idempotency)
-    return try shop.carryOut(command, refusing: Problem.init(refusedCharge:))
+    return CommandRequest(
+        command: Command(.charge(user: id, amount), idempotency: idempotency),
+        refusing: Problem.init(refusedCharge:))
 }
 
 private struct ChargeBody: Decodable {

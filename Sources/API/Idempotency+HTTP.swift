@@ -22,47 +22,51 @@ extension Request {
     }
 }
 
+/// A request to change something: a command, and how its refusals are told.
+struct CommandRequest: Sendable {
+    let command: Command
+    let refusing: @Sendable (Refusal) -> Problem
+}
+
 extension Shop {
-    /// Carries out a command once, however often its key is sent.
-    func carryOut(_ command: Command, refusing: (Refusal) -> Problem) throws -> Response {
-        guard let idempotency = command.idempotency else {
-            return try answer(try ledger.submit(command), refusing).response
-        }
+    /// The answer to a request whose key is in use.
+    ///
+    /// - Returns: nil when the command is to be carried out; ``conclude(_:_:)`` must follow.
+    func earlierAnswer(to request: CommandRequest) throws(Problem) -> Response? {
+        guard let idempotency = request.command.idempotency else { return nil }
         switch requests.begin(idempotency) {
-        case .first: break
-        case .replayed(let answer): return Answer(stored: answer, isReplayed: true).response
-        case .inProgress: throw Problem.requestInProgress
-        case .keyReused: throw Problem.idempotencyKeyReused
-        }
-        do {
-            let answer = try answer(try ledger.submit(command), refusing)
-            requests.end(idempotency, answer.stored)
-            return answer.response
-        } catch {
-            requests.end(idempotency, nil)  // Only successes are stored: the key is free again.
-            throw error
+        case .first: return nil
+        case .replayed(let answer): return .stored(answer, isReplayed: true)
+        case .inProgress: throw .requestInProgress
+        case .keyReused: throw .idempotencyKeyReused
         }
     }
 
-    private func answer(_ outcome: Outcome, _ refusing: (Refusal) -> Problem) throws -> Answer {
-        switch outcome {
+    /// The answer to a request whose command has been carried out, or not.
+    func conclude(_ request: CommandRequest, _ result: Ledger.Result) throws -> Response {
+        let idempotency = request.command.idempotency
+        var answer: StoredAnswer?
+        // Only successes are kept: what is refused or fails leaves its key free.
+        defer { if let idempotency { requests.end(idempotency, answer) } }
+        switch try result.get() {
         case .accepted(let receipt):
-            Answer(stored: Renderer.customer.receipt(receipt), isReplayed: false)
-        case .replayed(let answer): Answer(stored: answer, isReplayed: true)
-        case .refused(let refusal): throw refusing(refusal)
+            let receipt = Renderer.customer.receipt(receipt)
+            answer = receipt
+            return .stored(receipt, isReplayed: false)
+        case .replayed(let stored):
+            answer = stored
+            return .stored(stored, isReplayed: true)
+        case .refused(let refusal): throw request.refusing(refusal)
         case .inProgress: throw Problem.requestInProgress
         case .keyReused: throw Problem.idempotencyKeyReused
         }
     }
 }
 
-private struct Answer {
-    let stored: StoredAnswer
-    let isReplayed: Bool
-
-    var response: Response {
-        var response = Response.json(stored.body, cacheControl: "no-store")
-        response.status = HTTPResponse.Status(integerLiteral: stored.status)
+extension Response {
+    fileprivate static func stored(_ answer: StoredAnswer, isReplayed: Bool) -> Response {
+        var response = Response.json(answer.body, cacheControl: "no-store")
+        response.status = answer.status == 200 ? .ok : HTTPResponse.Status(code: answer.status)
         if isReplayed {
             response.headerFields.append(HTTPField(name: .idempotentReplayed, value: "true"))
         }

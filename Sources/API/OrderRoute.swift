@@ -4,7 +4,7 @@ import HTTPTypes
 import Store
 
 /// POST /api/v1/orders
-func order(_ request: Request, _ shop: Shop) throws -> Response {
+func order(_ request: Request) throws -> CommandRequest {
     let body = try request.decode(
         OrderBody.self,
         expecting: "The body is [{\"user_id\": …, \"products\": [{\"id\": …, \"quantity\": …}], "
@@ -18,7 +18,7 @@ func order(_ request: Request, _ shop: Shop) throws -> Response {
                 key: Idempotency.Key(user: user, scope: .order, text: key),
                 fingerprint: fingerprint(of: request.body))
         })
-    return try shop.carryOut(command, refusing: Problem.init(refusedOrder:))
+    return CommandRequest(command: command, refusing: Problem.init(refusedOrder:))
 }
 
 /// The customer's members; those that the shop does not need (`id`, the products' names) are

@@ -32,14 +32,6 @@ enum Resource: Int, CaseIterable {
         method == self.method || (method == .head && self.method == .get)
     }
 
-    /// Whether answering waits for a commit.
-    var waits: Bool {
-        switch self {
-        case .charge, .orders: true
-        case .user, .product, .popular, .live, .ready, .metrics, .nothing: false
-        }
-    }
-
     var allowed: String {
         method == .get ? "GET, HEAD" : method.rawValue
     }

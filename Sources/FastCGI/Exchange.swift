@@ -15,9 +15,15 @@ import HTTPTypes
 /// two seconds and with room for 1,024 descriptors. It takes a `detached` connection to be somebody
 /// else's and just closes it. `ipcFd`, `keepConnection` and `detached` are fields that the header
 /// asks not to use; this file is the only one that does.
-struct Exchange: ~Copyable {
+///
+/// Unchecked: one thread at a time uses it, the worker that read the request and then whoever
+/// answers it.
+final class Exchange: @unchecked Sendable {
     /// libfcgi keeps pointers to it, so it needs an address of its own.
     private let handle: UnsafeMutablePointer<FCGX_Request>
+    /// The connection that the request came on.
+    private(set) var connection: Int32 = noConnection
+    private var isHead = false
 
     private static let noListeningSocket: Int32 = -1
     private static let noConnection: Int32 = -1
@@ -54,7 +60,9 @@ struct Exchange: ~Copyable {
     /// each piece of it.
     ///
     /// Always followed by one ``finish()``.
-    mutating func receive(from connection: Int32, bodyBytesMax: Int) -> Arrival {
+    func receive(from connection: Int32, bodyBytesMax: Int) -> Arrival {
+        self.connection = connection
+        isHead = false
         handle.pointee.ipcFd = connection
         handle.pointee.keepConnection = 1
         handle.pointee.detached = 1
@@ -64,6 +72,7 @@ struct Exchange: ~Copyable {
         if body.count > bodyBytesMax { return .tooLarge }
         guard let head, let method = head.method else { return .malformed }
         guard body.count == head.contentLength ?? body.count else { return .nothing }
+        isHead = method == .head
         return .request(
             Request(
                 method: method, target: head.target, headerFields: head.headerFields, body: body))
@@ -92,8 +101,8 @@ struct Exchange: ~Copyable {
     }
 
     /// Sends a response. A peer that has gone is noticed at ``finish()``.
-    mutating func send(_ response: Response, withoutBody: Bool) {
-        let bytes = response.serialized(withoutBody: withoutBody)
+    func send(_ response: Response) {
+        let bytes = response.serialized(withoutBody: isHead)
         bytes.withUnsafeBytes { bytes in
             let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
             _ = FCGX_PutStr(start, Int32(bytes.count), handle.pointee.out)
@@ -101,14 +110,14 @@ struct Exchange: ~Copyable {
     }
 
     /// Asks that the connection be closed after this response.
-    mutating func closeAfterwards() {
+    func closeAfterwards() {
         handle.pointee.keepConnection = 0
     }
 
     /// Ends the exchange.
     ///
     /// - Returns: whether the connection is still open; it is then the caller's again.
-    mutating func finish() -> Bool {
+    func finish() -> Bool {
         FCGX_Finish_r(handle)
         let isOpen = handle.pointee.ipcFd != Self.noConnection
         handle.pointee.ipcFd = Self.noConnection

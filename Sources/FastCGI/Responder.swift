@@ -31,8 +31,8 @@ public final class Responder: Sendable {
         public init() {}
     }
 
-    /// Answers one request. Before it waits for a commit, it gives up its seat.
-    public typealias Handler = @Sendable (Request, Seat) -> Response
+    /// Handles one request. Before it waits for long on this thread, it gives up its seat.
+    public typealias Handler = @Sendable (Request, Seat) -> Answer
 
     private let socket: ListeningSocket
     private let limits: Limits
@@ -41,7 +41,9 @@ public final class Responder: Sendable {
     private let queue: EventQueue
     private let seats: Seats
     private let connections: Connections
-    private let busy = Atomic<Int>(0)
+    /// Exchanges that have answered and wait for a worker.
+    private let spares = Mutex<[Exchange]>([])
+    private let inHand = Atomic<Int>(0)
     /// Whether the drain took too long, so that each connection is closed after its response.
     private let isClosing = Atomic<Bool>(false)
 
@@ -62,8 +64,8 @@ public final class Responder: Sendable {
         _ = fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK)
     }
 
-    /// Workers that handle a request at this moment.
-    public var workersBusy: Int { busy.load(ordering: .relaxed) }
+    /// Requests that have been read and not yet answered.
+    public var requestsInHand: Int { inHand.load(ordering: .relaxed) }
 
     /// Serves until `signals` reports a stop, then drains: everything that has arrived is answered.
     ///
@@ -93,25 +95,26 @@ public final class Responder: Sendable {
         let isDrained = signals.wait(seconds: limits.drainSeconds) {
             seats.takeBack()
             if socket.isOwn { acceptAll() }  // What waited for room; no more can come.
-            return connections.count == 0 && workersBusy == 0
+            return connections.count == 0 && requestsInHand == 0
         }
         if isDrained { return true }
         logger.warning("closing kept connections", metadata: ["count": "\(connections.count)"])
         isClosing.store(true, ordering: .relaxed)
-        return signals.wait(seconds: limits.peerSeconds) { workersBusy == 0 }
+        return signals.wait(seconds: limits.peerSeconds) { requestsInHand == 0 }
     }
 
     // MARK: - One worker
 
     private func work() {
-        var exchange = Exchange()
+        var exchange = takeExchange()
         let seat = seats.makeSeat()
         defer { seat.giveUp() }
         while true {
             seat.take()
             switch queue.next() {
             case .listenerReady: acceptOne()
-            case .connectionReady(let connection): serve(connection, with: &exchange, from: seat)
+            case .connectionReady(let connection):
+                exchange = serve(connection, with: exchange, from: seat)
             case .stopped: return
             }
         }
@@ -140,25 +143,76 @@ public final class Responder: Sendable {
         }
     }
 
-    private func serve(_ connection: Int32, with exchange: inout Exchange, from seat: Seat) {
+    /// - Returns: the exchange for the next request: another one while this one awaits an answer.
+    private func serve(
+        _ connection: Int32, with exchange: Exchange, from seat: Seat
+    ) -> Exchange {
         seat.beginRequest()
-        busy.add(1, ordering: .relaxed)
-        defer { busy.subtract(1, ordering: .relaxed) }
+        inHand.add(1, ordering: .relaxed)
         switch exchange.receive(from: connection, bodyBytesMax: limits.bodyBytesMax) {
         case .request(let request):
-            exchange.send(handler(request, seat), withoutBody: request.method == .head)
-        case .tooLarge:
-            exchange.send(Response(status: .contentTooLarge), withoutBody: false)
-        case .malformed:
-            exchange.send(Response(status: .badRequest), withoutBody: false)
-        case .nothing:
-            exchange.closeAfterwards()
+            switch handler(request, seat) {
+            case .now(let response): conclude(exchange, with: response)
+            case .later(let begin):
+                begin(Reply(exchange, through: self))
+                return takeExchange()
+            }
+        case .tooLarge: conclude(exchange, with: Response(status: .contentTooLarge))
+        case .malformed: conclude(exchange, with: Response(status: .badRequest))
+        case .nothing: conclude(exchange, with: nil)
         }
+        return exchange
+    }
+
+    private func takeExchange() -> Exchange {
+        spares.withLock { $0.popLast() } ?? Exchange()
+    }
+
+    /// - Parameter response: nil when there is nobody to answer.
+    private func conclude(_ exchange: Exchange, with response: Response?) {
+        if let response { exchange.send(response) } else { exchange.closeAfterwards() }
         if isClosing.load(ordering: .relaxed) { exchange.closeAfterwards() }
         if exchange.finish() {
-            queue.watchAgain(connection: connection)
+            queue.watchAgain(connection: exchange.connection)
         } else {
             connections.closed()
         }
+        inHand.subtract(1, ordering: .relaxed)
+    }
+
+    fileprivate func conclude(later exchange: Exchange, with response: Response) {
+        conclude(exchange, with: response)
+        spares.withLock { $0.append(exchange) }
+    }
+}
+
+/// What a handler makes of a request.
+public enum Answer: Sendable {
+    case now(Response)
+    /// The function is called at once and sees to it that the reply is sent. The worker does not
+    /// wait for that, so any number of requests can wait for the same commit without a thread each.
+    case later(@Sendable (Reply) -> Void)
+}
+
+/// The duty to answer one request: to be sent once, from any thread.
+public final class Reply: Sendable {
+    private let exchange: Exchange
+    private let responder: Responder
+    private let isSent = Atomic<Bool>(false)
+
+    fileprivate init(_ exchange: Exchange, through responder: Responder) {
+        self.exchange = exchange
+        self.responder = responder
+    }
+
+    deinit {
+        precondition(isSent.load(ordering: .relaxed), "a request was never answered")
+    }
+
+    /// Sends the response.
+    public func send(_ response: Response) {
+        let wasSent = isSent.exchange(true, ordering: .relaxed)
+        precondition(!wasSent, "a request was answered twice")
+        responder.conclude(later: exchange, with: response)
     }
 }

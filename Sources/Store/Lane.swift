@@ -1,31 +1,49 @@
 import Commerce
 import Threads
 
-/// A thread that commits waiting commands together: group commit.
+/// Commits waiting commands together: group commit.
 ///
-/// It takes whatever waits, settles it in one transaction, answers, and looks again. A lone command
+/// One thread takes whatever waits, settles it in one transaction, and looks again. A lone command
 /// is committed at once; under load the commands that arrive during one commit are the next batch.
 /// So the cost of a commit, and of the one version check on a hot product, is shared by as many
-/// buyers as came meanwhile.
+/// buyers as came meanwhile. A second thread tells the buyers, while the first is at the next batch.
 final class Lane: Sendable {
     /// Commands of one batch: more would make the first of them wait for the last.
     private static let commandsMax = 256
     /// Order lines of one batch: bounds how long one transaction holds its locks.
     private static let linesMax = 4_096
-    /// Between two looks at an empty queue.
-    private static let idleMilliseconds = 1_000
+    /// For a command to be taken. Past it, it is withdrawn: it has no effect and never will. Once
+    /// taken, its outcome is awaited, because only that is true. Together with the settler's
+    /// patience it stays below nginx's (15 s).
+    private static let queueMilliseconds = 4_000
+    /// Between two looks for commands to withdraw.
+    private static let tickMilliseconds = 50
+
+    /// One command on its way through the lane.
+    private struct Ticket {
+        let command: Command
+        let deadline: MonotonicTime
+        let then: Ledger.Continuation
+    }
 
     private struct Queue {
-        var tickets: [Ticket] = []
+        var tickets: ArraySlice<Ticket> = []
         var isClosed = false
     }
 
-    private enum Work {
-        case batch([Ticket])
-        case closed
+    /// A batch whose outcomes are durable and not yet told.
+    private struct Settled {
+        let tickets: ArraySlice<Ticket>
+        let settlement: Settler.Settled
+    }
+
+    private struct Desk {
+        var settled: [Settled] = []
+        var isClosed = false
     }
 
     private let queue = Monitor(Queue())
+    private let desk = Monitor(Desk())
     private let queuedMax: Int
     private let measurements: LedgerMeasurements
 
@@ -37,8 +55,11 @@ final class Lane: Sendable {
 
     /// Queues a command.
     ///
-    /// - Returns: false when the queue is full, or closed.
-    func add(_ ticket: Ticket) -> Bool {
+    /// - Parameter then: called once, with the outcome.
+    /// - Returns: false when the queue is full or closed; `then` is not called.
+    func add(_ command: Command, then: @escaping Ledger.Continuation) -> Bool {
+        let deadline = MonotonicTime.now.advanced(byMilliseconds: Self.queueMilliseconds)
+        let ticket = Ticket(command: command, deadline: deadline, then: then)
         let depth = queue.update { queue -> Int? in
             guard !queue.isClosed, queue.tickets.count < queuedMax else { return nil }
             queue.tickets.append(ticket)
@@ -49,45 +70,99 @@ final class Lane: Sendable {
         return true
     }
 
-    /// Takes no more commands. ``run(_:)`` ends when those that wait are settled.
+    /// Takes no more commands. ``settleAll(with:)`` and ``tellAll(refreshing:)`` end when those that
+    /// wait are settled and told.
     func close() {
         queue.update { $0.isClosed = true }
     }
 
+    // MARK: - The thread that settles
+
     /// Settles commands until the lane is closed and empty.
-    func run(_ settler: Settler) {
+    func settleAll(with settler: Settler) {
         var settler = settler
-        while true {
-            switch next() {
-            case .batch(let tickets): settle(tickets.filter { $0.take() }, with: &settler)
-            case .closed: return
-            case nil: continue
+        while let tickets = nextBatch() {
+            if tickets.isEmpty { continue }
+            let settlement = settler.settle(tickets.map(\.command))
+            desk.update {
+                $0.settled.append(Settled(tickets: tickets, settlement: settlement))
             }
         }
+        desk.update { $0.isClosed = true }
     }
 
-    private func settle(_ tickets: [Ticket], with settler: inout Settler) {
-        guard !tickets.isEmpty else { return }
-        let results = settler.settle(tickets.map(\.command))
-        for (ticket, result) in zip(tickets, results) { ticket.answer(result) }
+    private enum Next<Work> {
+        case work(Work)
+        case closed
     }
 
-    private func next() -> Work? {
-        queue.take(withinMilliseconds: Self.idleMilliseconds) { queue, _ in
+    /// - Returns: an empty batch when nothing came for a while; nil when nothing will come.
+    private func nextBatch() -> ArraySlice<Ticket>? {
+        let next = queue.take(withinMilliseconds: Self.tickMilliseconds) {
+            queue, _ -> Next<ArraySlice<Ticket>>? in
             if queue.tickets.isEmpty { return queue.isClosed ? .closed : nil }
-            let count = Self.batchCount(queue.tickets)
-            defer { queue.tickets.removeFirst(count) }
-            return .batch(Array(queue.tickets.prefix(count)))
+            let batch = queue.tickets.prefix(Self.batchCount(queue.tickets))
+            queue.tickets.removeFirst(batch.count)
+            return .work(batch)
+        }
+        return switch next {
+        case .work(let batch): batch
+        case .closed: nil
+        case nil: []
         }
     }
 
     /// How many commands make the next batch; at least one.
-    private static func batchCount(_ tickets: [Ticket]) -> Int {
+    private static func batchCount(_ tickets: ArraySlice<Ticket>) -> Int {
         var lines = 0
         for (count, ticket) in tickets.prefix(commandsMax).enumerated() {
             lines += ticket.command.cart?.lines.count ?? 0
             if lines > linesMax { return max(1, count) }
         }
         return min(tickets.count, commandsMax)
+    }
+
+    // MARK: - The thread that tells
+
+    /// Tells outcomes until the lane is closed and empty.
+    ///
+    /// - Parameter refresh: shows changed products to all readers. It comes before the telling, so
+    ///   that a buyer who looks again finds the order in the stock.
+    func tellAll(refreshing refresh: ([Product]) -> Void) {
+        while let settled = nextSettled() {
+            for batch in settled {
+                refresh(batch.settlement.products)
+                for (ticket, result) in zip(batch.tickets, batch.settlement.results) {
+                    ticket.then(result)
+                }
+            }
+            withdrawOverdue()
+        }
+    }
+
+    private func nextSettled() -> [Settled]? {
+        let next = desk.take(withinMilliseconds: Self.tickMilliseconds) {
+            desk, _ -> Next<[Settled]>? in
+            if desk.settled.isEmpty { return desk.isClosed ? .closed : nil }
+            defer { desk.settled = [] }
+            return .work(desk.settled)
+        }
+        return switch next {
+        case .work(let settled): settled
+        case .closed: nil
+        case nil: []
+        }
+    }
+
+    private func withdrawOverdue() {
+        let now = MonotonicTime.now
+        let overdue = queue.update { queue in
+            let overdue = queue.tickets.prefix { $0.deadline < now }
+            queue.tickets.removeFirst(overdue.count)
+            return overdue
+        }
+        for ticket in overdue {
+            ticket.then(.failure(.notDone(cause: "no lane took the command in time")))
+        }
     }
 }

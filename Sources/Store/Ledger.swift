@@ -26,19 +26,14 @@ public final class Ledger: Sendable {
         case forUpdate
     }
 
-    /// The bounds of a command. Together below nginx's patience, or its client would never learn
-    /// what became of it.
-    private enum Limit {
-        /// For a lane to take it.
-        static let queueMilliseconds = 4_000
-        /// For the lane to finish: more than all time-outs of a settlement together.
-        static let laneMilliseconds = 30_000
-    }
+    public typealias Result = Swift.Result<Outcome, Failure>
+    public typealias Continuation = @Sendable (Result) -> Void
 
     private let lanes: [Lane]
     private let threads: [WorkerThread]
     /// Settles the commands of callers, where there are no lanes.
     private let direct: Settler
+    private let catalogue: Catalogue
 
     /// - Parameters:
     ///   - pool: with a connection for each lane, or for each caller where there are none.
@@ -48,32 +43,55 @@ public final class Ledger: Sendable {
     ) {
         let measurements = LedgerMeasurements()
         let settler = Settler(
-            pool: pool, catalogue: catalogue, renderer: renderer, measurements: measurements,
+            pool: pool, renderer: renderer, measurements: measurements,
             patience: strategy.patience)
-        direct = settler
         let lanes = (0..<strategy.laneCount).map { _ in
             Lane(queuedMax: queuedMax, measurements: measurements)
         }
-        threads = lanes.map { lane in WorkerThread { lane.run(settler) } }
+        threads = lanes.flatMap { lane in
+            [
+                WorkerThread { lane.settleAll(with: settler) },
+                WorkerThread { lane.tellAll(refreshing: catalogue.refresh) },
+            ]
+        }
+        direct = settler
         self.lanes = lanes
+        self.catalogue = catalogue
+    }
+
+    /// Whether a command is carried out on its caller's thread, which then waits for the commit.
+    public var blocksCaller: Bool { lanes.isEmpty }
+
+    /// Carries out a command.
+    ///
+    /// - Parameter then: called once, on any thread, when the outcome is durable and every reader
+    ///   sees it. What it does, others wait for.
+    public func submit(_ command: Command, then: @escaping Continuation) {
+        guard !blocksCaller else { return then(settleDirectly(command)) }
+        if !lane(for: command).add(command, then: then) { then(.failure(.overloaded)) }
     }
 
     /// Carries out a command. Blocks until its outcome is durable and every reader sees it.
     public func submit(_ command: Command) throws(Failure) -> Outcome {
-        guard !lanes.isEmpty else {
-            var settler = direct
-            return try settler.settle([command])[0].get()
-        }
-        let ticket = Ticket(command)
-        guard lane(for: command).add(ticket) else { throw .overloaded }
-        return try ticket.outcome(
-            queueMilliseconds: Limit.queueMilliseconds, laneMilliseconds: Limit.laneMilliseconds)
+        let answer = Monitor<Result?>(nil)
+        submit(command) { result in answer.update { $0 = result } }
+        // The ledger's own time-outs end long before.
+        let result = answer.take(withinMilliseconds: 60_000) { result, _ in result }
+        guard let result else { throw .unknown(cause: "the ledger does not answer") }
+        return try result.get()
     }
 
     /// Takes no more commands, and settles those that wait.
     public func close() {
         for lane in lanes { lane.close() }
         for thread in threads { thread.join() }
+    }
+
+    private func settleDirectly(_ command: Command) -> Result {
+        var settler = direct
+        let settled = settler.settle([command])
+        catalogue.refresh(settled.products)
+        return settled.results[0]
     }
 
     /// Commands of one product meet in one lane, so lanes seldom race each other.

@@ -32,7 +32,6 @@ struct Settler {
     private static let batchesLockedAfterLoss = 16
 
     private let pool: Pool
-    private let catalogue: Catalogue
     private let renderer: Renderer
     private let measurements: LedgerMeasurements
     private let patience: Patience
@@ -42,11 +41,10 @@ struct Settler {
     private var batchesToLock = 0
 
     init(
-        pool: Pool, catalogue: Catalogue, renderer: Renderer, measurements: LedgerMeasurements,
+        pool: Pool, renderer: Renderer, measurements: LedgerMeasurements,
         patience: Patience = Patience()
     ) {
         self.pool = pool
-        self.catalogue = catalogue
         self.renderer = renderer
         self.measurements = measurements
         self.patience = patience
@@ -59,23 +57,31 @@ struct Settler {
         var mayBeOneCommands = false
     }
 
+    /// What became of a batch.
+    struct Settled {
+        /// One a command, in order. All outcomes are durable.
+        var results: [Ledger.Result] = []
+        /// The products that changed, as they are now.
+        var products: [Product] = []
+    }
+
     /// Settles a batch.
-    ///
-    /// - Returns: one result a command, in order. All outcomes are durable, and every reader sees
-    ///   them.
-    mutating func settle(_ commands: [Command]) -> [Ticket.Result] {
+    mutating func settle(_ commands: [Command]) -> Settled {
         let start = ContinuousClock.now
         do throws(Unsettled) {
-            let settlement = Settlement(commands: commands, renderer: renderer)
-            let result = try settle(settlement)
-            catalogue.refresh(result.products)
+            let result = try settle(Settlement(commands: commands, renderer: renderer))
             measurements.settled(commands.count, in: start.duration(to: .now))
-            return result.outcomes.map(Ticket.Result.success)
+            return Settled(
+                results: result.outcomes.map(Ledger.Result.success), products: result.products)
         } catch {
             guard error.mayBeOneCommands, commands.count > 1 else {
-                return commands.map { _ in .failure(error.failure) }
+                return Settled(results: commands.map { _ in .failure(error.failure) })
             }
-            return commands.flatMap { settle([$0]) }
+            return commands.reduce(into: Settled()) { all, command in
+                let one = settle([command])
+                all.results += one.results
+                all.products += one.products
+            }
         }
     }
 

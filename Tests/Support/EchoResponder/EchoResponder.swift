@@ -16,7 +16,7 @@ import Logging
             let echo = Echo()
             let responder = try Responder(
                 on: try socket(options), limits: options.limits, logger: Logger(label: "echo"),
-                handler: echo.answer)
+                handler: { request, seat in .now(echo.answer(request, seat)) })
             responder.run(until: signals)
         } catch {
             print(error)
