@@ -149,6 +149,7 @@ import Testing
     @Test func `a body before the variables`() throws {
         try trials {
             try $0.send([.begin(), Record(.standardInput, [1, 2, 3])])
+            $0.finishSending()
             #expect($0.isClosed())
         }
     }
