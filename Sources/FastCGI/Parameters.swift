@@ -35,7 +35,7 @@ struct Parameters {
                 guard let length = Int(variable.value), length >= 0 else { return nil }
                 head.contentLength = length
             } else if let name = variable.fieldName {
-                head.headerFields.append(HTTPField(name: name, value: variable.value))
+                head.headerFields.append(HTTPField(name: name, value: variable.fieldValue))
             }
         }
         return head.method == nil || head.target.isEmpty ? nil : head
@@ -59,6 +59,13 @@ private struct Variable {
     var value: String {
         let end = start[nameLength] == 0 ? nameLength : nameLength + 1
         return String(cString: start + end)
+    }
+
+    /// The value of the header field that the variable carries. One with control characters is kept
+    /// as a value that means nothing: cut out, they would turn a broken key into another key.
+    var fieldValue: String {
+        let value = value
+        return HTTPField.isValidValue(value) ? value : "\u{FFFD}"
     }
 
     /// The header field that the variable carries, if any: `HTTP_IDEMPOTENCY_KEY` carries
