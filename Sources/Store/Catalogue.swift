@@ -15,6 +15,10 @@ public struct Catalogue: Sendable {
 
     /// What a memcached outage can leave behind is gone after this time.
     private static let expirySeconds = 2
+    /// A reader that took longer fills nothing: what an order has put in meanwhile may have expired
+    /// by then, and nothing would say that the reader's stock is old. memcached counts in whole
+    /// seconds, so an entry of ``expirySeconds`` lives for one second at least.
+    private static let fillLimit = Duration.milliseconds(500)
     /// How often a refresh tries again when others write the same entry.
     private static let refreshAttemptsMax = 8
 
@@ -31,11 +35,13 @@ public struct Catalogue: Sendable {
         let cached = cache.ask { memcached throws(Unavailable) in try memcached.get(key) }
         if let entry = cached ?? nil, let page = Page(entry: entry.value) { return page }
 
+        let start = ContinuousClock.now
         let products = try pool.withConnection { connection in
             try Self.read([id], on: connection)
         }
         guard let product = products.first else { return nil }
         let page = Page(version: product.version, body: renderer.product(product))
+        guard start.duration(to: .now) < Self.fillLimit else { return page }
         _ = cache.ask { memcached throws(Unavailable) in
             try memcached.add(key, page.entry, expirySeconds: Self.expirySeconds)
         }
