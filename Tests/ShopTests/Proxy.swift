@@ -1,0 +1,145 @@
+import Glibc
+import Synchronization
+
+/// A socket before MariaDB's, which a test can cut, and which can lose or hold up what passes.
+final class Proxy: Sendable {
+    /// What is lost, once, together with its connection.
+    enum Loss { case commit, answerToCommit }
+
+    /// An answer that is held up.
+    private enum Hold: Equatable {
+        case armed([UInt8])
+        case holding
+    }
+
+    private struct State {
+        var listener: UnixSocket?
+        var pairs: [ObjectIdentifier: Pair] = [:]
+        var loss: Loss?
+        var hold: Hold?
+    }
+
+    private final class Pair: Sendable {
+        let client: UnixSocket
+        let server: UnixSocket
+        let losesNextAnswer = Atomic<Bool>(false)
+
+        init(_ client: UnixSocket, _ server: UnixSocket) {
+            self.client = client
+            self.server = server
+        }
+
+        func hangUp() {
+            client.hangUp()
+            server.hangUp()
+        }
+    }
+
+    private static let commit = Array("\u{3}COMMIT".utf8)
+
+    private let path: String
+    private let target: String
+    private let state = Mutex(State())
+
+    init(at path: String, to target: String) throws {
+        self.path = path
+        self.target = target
+        try mend()
+    }
+
+    deinit { cut() }
+
+    /// Ends all connections and takes no new ones, like a server that was killed.
+    func cut() {
+        unlink(path)
+        let (listener, pairs) = state.withLock { state in
+            defer { state = State() }
+            return (state.listener, state.pairs.values)
+        }
+        listener?.hangUp()
+        for pair in pairs { pair.hangUp() }
+    }
+
+    /// Takes connections again.
+    func mend() throws {
+        let listener = try UnixSocket.listening(at: path)
+        state.withLock { $0.listener = listener }
+        _ = TestThread { [weak self] in
+            while let client = listener.accept() {
+                guard let self else { return }
+                self.join(client)
+            }
+        }
+    }
+
+    /// Loses the next COMMIT, or MariaDB's answer to it.
+    func lose(_ loss: Loss) { state.withLock { $0.loss = loss } }
+
+    /// Whether what ``lose(_:)`` announced has happened.
+    var hasLost: Bool { state.withLock { $0.loss == nil } }
+
+    /// Holds up the first answer that contains a text, until ``release()``.
+    func hold(answerWith text: String) { state.withLock { $0.hold = .armed(Array(text.utf8)) } }
+
+    var isHolding: Bool { state.withLock { $0.hold == .holding } }
+
+    func release() { state.withLock { $0.hold = nil } }
+
+    // MARK: - What passes
+
+    private func join(_ client: UnixSocket) {
+        guard let server = try? UnixSocket.connected(to: target) else { return }
+        let pair = Pair(client, server)
+        state.withLock { $0.pairs[ObjectIdentifier(pair)] = pair }
+        _ = TestThread { [weak self] in
+            while let self, self.passRequest(pair) {}
+            self?.forget(pair)
+        }
+        _ = TestThread { [weak self] in
+            while let self, self.passAnswer(pair) {}
+            self?.forget(pair)
+        }
+    }
+
+    private func forget(_ pair: Pair) {
+        pair.hangUp()
+        state.withLock { $0.pairs[ObjectIdentifier(pair)] = nil }
+    }
+
+    private func passRequest(_ pair: Pair) -> Bool {
+        let bytes = pair.client.receive()
+        if bytes.isEmpty { return false }
+        if contains(bytes, Self.commit) {
+            let loss = state.withLock { state in
+                defer { state.loss = nil }
+                return state.loss
+            }
+            if loss == .commit { return false }
+            if loss == .answerToCommit {
+                pair.losesNextAnswer.store(true, ordering: .sequentiallyConsistent)
+            }
+        }
+        return (try? pair.server.send(bytes)) != nil
+    }
+
+    private func passAnswer(_ pair: Pair) -> Bool {
+        let bytes = pair.server.receive()
+        if bytes.isEmpty || pair.losesNextAnswer.load(ordering: .sequentiallyConsistent) {
+            return false
+        }
+        let isHeld = state.withLock { state in
+            guard case .armed(let text) = state.hold, contains(bytes, text) else { return false }
+            state.hold = .holding
+            return true
+        }
+        if isHeld { _ = eventually(within: 20) { isHolding ? nil : true } }
+        return (try? pair.client.send(bytes)) != nil
+    }
+}
+
+private func contains(_ bytes: [UInt8], _ part: [UInt8]) -> Bool {
+    guard bytes.count >= part.count else { return false }
+    return (0...(bytes.count - part.count)).contains { start in
+        bytes[start..<(start + part.count)].elementsEqual(part)
+    }
+}

@@ -1,0 +1,278 @@
+import Dispatch
+import FoundationEssentials
+import Glibc
+import MariaDB
+import Synchronization
+import Testing
+
+/// A whole shop for one test: database, memcached, responder and nginx of its own, with the demo's
+/// data. It ends when the test lets go of it.
+final class Shop: Sendable {
+    let database: ShopDatabase
+    let port: UInt16
+    /// Between the responder and MariaDB.
+    let proxy: Proxy?
+    var folder: String { scratch.path }
+
+    private let scratch: ScratchFolder
+    private let settings: [String: String]
+    private let inherited: InheritedSocket?
+    private let memcachedPart: Mutex<Part?>
+    private let commercePart: Mutex<Part>
+    private let nginx: Part
+    private let client: Mutex<Client>
+    private let place = Place()
+
+    /// - Parameters:
+    ///   - settings: further settings of the responder, or others than the usual.
+    ///   - hasProxy: whether a proxy that the test can cut stands before MariaDB.
+    ///   - inheritsSocket: whether the responder gets its socket as descriptor 0.
+    init(
+        _ settings: [String: String] = [:], hasProxy: Bool = false, inheritsSocket: Bool = false
+    ) throws {
+        scratch = try ScratchFolder()
+        let folder = scratch.path
+        database = try ShopDatabase(in: folder)
+        let mariadb = try TestRun.mariadbSocket.get()
+        proxy = hasProxy ? try Proxy(at: "\(folder)/proxy.sock", to: mariadb) : nil
+        let socket = "\(folder)/commerce.sock"
+        let usual = [
+            "COMMERCE_SOCKET": socket,
+            "COMMERCE_MEMCACHED": "\(folder)/memcached.sock",
+            "COMMERCE_DATABASE_SOCKET": hasProxy ? "\(folder)/proxy.sock" : mariadb,
+            "COMMERCE_DATABASE_NAME": database.name,
+            "COMMERCE_DATABASE_USER": database.user,
+            "COMMERCE_DATABASE_PASSWORD": database.password,
+        ]
+        self.settings = usual.merging(settings) { $1 }
+        inherited = inheritsSocket ? try InheritedSocket(at: socket) : nil
+        memcachedPart = Mutex(try Self.startMemcached(in: folder))
+        commercePart = Mutex(
+            try Self.startCommerce(self.settings, inherited, in: folder))
+        (nginx, port) = try Self.startNginx(in: folder)
+        client = Mutex(Client(port: port))
+        try waitUntilReady()
+    }
+
+    deinit {
+        client.withLock { $0.disconnect() }
+        nginx.stop()
+        commercePart.withLock { $0.stop() }
+        killMemcached()  // It keeps nothing, and takes a second to say goodbye.
+    }
+
+    // MARK: - Asking
+
+    /// Asks over the shop's own connection, and checks what every response has to have.
+    func get(
+        _ path: String, _ fields: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Answer {
+        try request("GET", path, fields, sourceLocation: sourceLocation)
+    }
+
+    func post(
+        _ path: String, _ body: String, key: String? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Answer {
+        let fields = key.map { ["Idempotency-Key": $0] } ?? [:]
+        return try request(
+            "POST", path, fields, body: Array(body.utf8), sourceLocation: sourceLocation)
+    }
+
+    func request(
+        _ method: String, _ path: String, _ fields: [String: String] = [:], body: [UInt8]? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Answer {
+        let answer = try client.withLock { try $0.request(method, path, fields, body: body) }
+        #expect(answer.faults == [], "\(method) \(path)", sourceLocation: sourceLocation)
+        return answer
+    }
+
+    /// A client of its own, for another thread.
+    func newClient() -> Client { Client(port: port) }
+
+    /// Asks `count` times from `threads` threads at once, each with a connection of its own.
+    func crowd<T: Sendable>(
+        _ count: Int, threads: Int = 32, _ body: @escaping @Sendable (Client, Int) throws -> T
+    ) throws -> [T] {
+        try inParallel(count, threads: threads, { self.newClient() }, body)
+    }
+
+    // MARK: - The database, as its owner
+
+    @discardableResult
+    func execute(_ sql: String) throws -> Int { try database.connect().execute(sql) }
+
+    func number(_ sql: String) throws -> Int64 { try database.connect().number(sql) }
+
+    func points(_ user: Int) throws -> Int64 {
+        try number("SELECT point FROM users WHERE id = \(user)")
+    }
+
+    func stock(_ product: Int) throws -> Int64 {
+        try number("SELECT quantity FROM stock WHERE product_id = \(product)")
+    }
+
+    /// Runs `body` while a transaction of ours holds the rows that `sql` locks.
+    func holding<T>(_ sql: String, _ body: () throws -> T) throws -> T {
+        let connection = try database.connect()
+        try connection.execute("SET SESSION idle_transaction_timeout = 0")
+        return try connection.transaction { connection in
+            try connection.execute(sql)
+            return try body()
+        }
+    }
+
+    /// Waits until a session of the service waits for a row that somebody else has locked.
+    func waitForBlockedSession() throws {
+        let blocked = """
+            SELECT COUNT(*) FROM information_schema.innodb_trx t
+            JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+            WHERE t.trx_state = 'LOCK WAIT' AND p.user = '\(database.user)'
+            """
+        // InnoDB shows the same picture to whoever asks again within a tenth of a second.
+        let found = try eventually(pauseMilliseconds: 120) {
+            try number(blocked) > 0 ? true : nil
+        }
+        guard found != nil else { throw Failure("nobody waits for the locked row") }
+    }
+
+    /// Ends every session of the service.
+    func killSessions() throws {
+        let connection = try database.connect()
+        let sessions = try connection.query(
+            "SELECT id FROM information_schema.processlist WHERE user = '\(database.user)'"
+        ) { row throws(DatabaseError) in try row.integer(0) }
+        for session in sessions { _ = try? connection.execute("KILL CONNECTION \(session)") }
+    }
+
+    // MARK: - The parts
+
+    var memcached: Part? { memcachedPart.withLock { $0 } }
+
+    func killMemcached() { memcached?.killNow() }
+
+    func restartMemcached() throws {
+        killMemcached()
+        let part = try Self.startMemcached(in: folder)
+        memcachedPart.withLock { $0 = part }
+    }
+
+    /// Empties memcached, as an operator or a restart would.
+    func flushMemcached() throws {
+        let socket = try UnixSocket.connected(to: "\(folder)/memcached.sock")
+        try socket.send(Array("flush_all\r\n".utf8))
+        guard socket.receive() == Array("OK\r\n".utf8) else { throw Failure("not flushed") }
+    }
+
+    /// The responder, the last one where several were started.
+    var commerce: Part { commercePart.withLock { $0 } }
+
+    /// Starts another responder on the same socket, beside the present one.
+    func startSuccessor() throws {
+        let part = try Self.startCommerce(settings, inherited, in: folder)
+        commercePart.withLock { $0 = part }
+    }
+
+    func waitUntilReady() throws {
+        let answer = try eventually(within: 30) {
+            if let status = commerce.ended {
+                throw Failure("commerce ended with \(status): \(contents(of: commerce.log))")
+            }
+            let answer = try? newClient().get("/readyz")
+            return answer?.status == 200 ? answer : nil
+        }
+        if answer == nil { throw Failure("not ready: \(contents(of: commerce.log))") }
+    }
+}
+
+// MARK: - How each part is started
+
+extension Shop {
+    private static func startMemcached(in folder: String) throws -> Part {
+        let socket = "\(folder)/memcached.sock"
+        unlink(socket)
+        let part = try Part(
+            [
+                "memcached", "-u", TestRun.systemUser, "-s", socket, "-a", "0600", "-m", "64",
+                "-c", "1024",
+            ], log: "\(folder)/memcached.log")
+        let connected = eventually { try? UnixSocket.connected(to: socket) }
+        guard connected != nil else { throw Failure("memcached: \(contents(of: part.log))") }
+        return part
+    }
+
+    /// Returns when the responder has its socket.
+    private static func startCommerce(
+        _ settings: [String: String], _ inherited: InheritedSocket?, in folder: String
+    ) throws -> Part {
+        let part = try Part(
+            [TestRun.commerce, "serve"], settings: settings,
+            log: "\(folder)/\(TestRun.freshName("commerce")).log",
+            input: inherited?.descriptor)
+        let status = eventually(within: 30) {
+            contents(of: part.log).contains("serving") ? 0 : part.ended
+        }
+        guard status == 0 else { throw Failure("commerce: \(contents(of: part.log))") }
+        return part
+    }
+
+    private static func startNginx(in folder: String) throws -> (Part, UInt16) {
+        let place = "\(folder)/nginx"
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: true)
+        let port = try freePort()
+        var site = contents(of: TestRun.repository + "/nginx/commerce.conf")
+        for (old, new) in [
+            ("listen 8080", "listen 127.0.0.1:\(port)"),
+            ("unix:/run/commerce/commerce.sock", "unix:\(folder)/commerce.sock"),
+        ] {
+            guard site.contains(old) else { throw Failure("nginx/commerce.conf has no '\(old)'") }
+            site.replace(old, with: new)
+        }
+        try Data(site.utf8).write(to: URL(filePath: "\(place)/commerce.conf"))
+        try FileManager.default.copyItem(
+            atPath: TestRun.repository + "/nginx/nginx.conf", toPath: "\(place)/nginx.conf")
+        // As root its workers would become nobody, who may not open the responder's socket.
+        let globals = "daemon off;" + (getuid() == 0 ? " user root;" : "")
+        let part = try Part(
+            ["nginx", "-p", place, "-c", "\(place)/nginx.conf", "-g", globals],
+            log: "\(place)/start.log")
+        let status = eventually {
+            (try? Client(port: port).get("/livez")) == nil ? part.ended : 0
+        }
+        guard status == 0 else {
+            let errors = contents(of: "\(place)/error.log")
+            throw Failure("nginx: \(contents(of: part.log)) \(errors)")
+        }
+        return (part, port)
+    }
+
+    /// A port below those that the kernel gives to clients, so that nobody takes it by accident.
+    private static func freePort() throws -> UInt16 {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        for _ in 0..<100 {
+            let port = UInt16.random(in: 10_000..<32_000)
+            let descriptor = socket(AF_INET, type, 0)
+            defer { close(descriptor) }
+            var address = loopback(port)
+            let result = withUnsafePointer(to: &address) { address in
+                address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    bind(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            if result == 0 { return port }
+        }
+        throw Failure("no free port")
+    }
+}
+
+/// One of the few places for a shop: MariaDB has only so many connections for all of them.
+private final class Place: Sendable {
+    private static let free = DispatchSemaphore(value: 4)
+
+    init() { Self.free.wait() }
+
+    deinit { Self.free.signal() }
+}

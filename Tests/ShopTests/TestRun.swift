@@ -1,0 +1,92 @@
+import FoundationEssentials
+import Glibc
+import MariaDB
+
+/// What `script/test` prepares for a run of the tests.
+enum TestRun {
+    /// The socket of a MariaDB whose owner is the system's user.
+    static let mariadbSocket = Result { try required("COMMERCE_TEST_MARIADB_SOCKET") }
+
+    /// The folder of the run. Its path is short, because sockets lie in it.
+    static let folder = Result { try required("COMMERCE_TEST_RUN_DIR") }
+
+    /// The program under test: beside the tests, where the same build has put it.
+    static let commerce = environment("COMMERCE_TEST_BINARY") ?? folderOfTheTests + "/commerce"
+
+    static let repository = String(#filePath.dropLast("/Tests/ShopTests/TestRun.swift".count))
+
+    static let systemUser = String(cString: getpwuid(getuid()).pointee.pw_name)
+
+    /// MariaDB as its owner sees it.
+    static func owner(of database: String?) throws -> Server {
+        Server(
+            address: .socket(path: try mariadbSocket.get()), user: systemUser, password: "",
+            database: database)
+    }
+
+    /// A name that nothing else has: `PREFIX` and eight digits.
+    static func freshName(_ prefix: String) -> String {
+        let digits = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+        return prefix + String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    static func environment(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
+
+    private static func required(_ name: String) throws -> String {
+        guard let value = environment(name) else { throw Failure("run script/test") }
+        return value
+    }
+
+    private static var folderOfTheTests: String {
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        readlink("/proc/self/exe", &path, path.count - 1)
+        let name = String(decoding: path.prefix { $0 != 0 }.map { UInt8($0) }, as: UTF8.self)
+        return String(name[..<(name.lastIndex(of: "/") ?? name.startIndex)])
+    }
+}
+
+/// An empty folder of the run, which goes when the test lets go of it.
+final class ScratchFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = try TestRun.folder.get() + "/" + TestRun.freshName("s")
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// Why a test could not go on, in one line.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Asks again and again until there is an answer or the time is over.
+func eventually<T>(
+    within seconds: Double = 10, pauseMilliseconds: UInt32 = 5, _ question: () throws -> T?
+) rethrows -> T? {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while true {
+        if let answer = try question() { return answer }
+        if ContinuousClock.now >= deadline { return nil }
+        usleep(pauseMilliseconds * 1_000)
+    }
+}
+
+/// What `body` answers, and the seconds that it took.
+func timed<T>(_ body: () throws -> T) rethrows -> (T, Double) {
+    let start = ContinuousClock.now
+    let answer = try body()
+    return (answer, start.duration(to: .now) / .seconds(1))
+}
+
+func contents(of path: String) -> String {
+    String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+}
