@@ -65,6 +65,16 @@ import Testing
         }
     }
 
+    @Test func `a peer that ends its sending amid a body of unknown length`() throws {
+        let message = Message("POST", "/", body: [UInt8](repeating: 1, count: 50_000))
+        let bytes = message.without("CONTENT_LENGTH").bytes
+        try trials {
+            try $0.send(Array(bytes.dropLast(9)))
+            $0.finishSending()
+            #expect($0.isClosed())
+        }
+    }
+
     @Test func `a peer that does not wait for its answer`() throws {
         for _ in 1...12 {
             let peer = try echo.connect()

@@ -1,3 +1,4 @@
+import Dispatch
 import FastCGI
 import Glibc
 import HTTPTypes
@@ -7,7 +8,18 @@ import Synchronization
 final class Echo: Sendable {
     private let calls = Atomic<Int>(0)
 
-    func answer(_ request: Request, _ seat: Seat) -> Response {
+    func answer(_ request: Request, _ seat: Seat) -> Answer {
+        guard request.path == "/later" else { return .now(response(to: request, seat)) }
+        let milliseconds = Self.number(in: request)
+        calls.add(1, ordering: .relaxed)
+        return .later { reply in
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(milliseconds)) {
+                reply.send(self.text("later \(request.target)"))
+            }
+        }
+    }
+
+    private func response(to request: Request, _ seat: Seat) -> Response {
         let callsBefore = calls.add(1, ordering: .relaxed).oldValue
         switch request.path {
         case "/calls": return text("\(callsBefore)")

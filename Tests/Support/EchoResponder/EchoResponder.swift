@@ -16,7 +16,7 @@ import Logging
             let echo = Echo()
             let responder = try Responder(
                 on: try socket(options), limits: options.limits, logger: Logger(label: "echo"),
-                handler: { request, seat in .now(echo.answer(request, seat)) })
+                handler: echo.answer)
             responder.run(until: signals)
         } catch {
             print(error)
