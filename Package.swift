@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "CommerceTool",
             dependencies: [
-                "API", "FastCGI", "MariaDB", "Memcached", "Prometheus", "Store",
+                "API", "FastCGI", "MariaDB", "Memcached", "Prometheus", "Store", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -100,7 +100,7 @@ let package = Package(
         .testTarget(
             name: "ShopTests",
             dependencies: [
-                "CommerceTool", "MariaDB",
+                "API", "Commerce", "CommerceTool", "MariaDB", "Store",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

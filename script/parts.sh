@@ -65,7 +65,8 @@ prepare_database() {
     export COMMERCE_DATABASE_NAME=$database COMMERCE_DATABASE_USER=$database_user
     COMMERCE_DATABASE_PASSWORD=$(<"$password_file")
     export COMMERCE_DATABASE_PASSWORD
-    unset COMMERCE_DATABASE_HOST COMMERCE_DATABASE_PORT # A caller's; this database is our own.
+    # A caller's; this database is our own.
+    unset COMMERCE_DATABASE_HOST COMMERCE_DATABASE_PORT COMMERCE_DATABASE_CA
     "$repository/sql/migrate.sh" "${owner[@]}" "$database" || die "the migration failed"
     "$repository/sql/service-user.sh" "${owner[@]}" "$database" ||
         die "the service's database user could not be set up"

@@ -24,6 +24,10 @@ struct Serve: ParsableCommand {
     private static let poolWaitMilliseconds = 2_000
     /// For MariaDB to answer at the start.
     private static let databaseStartSeconds = 15
+    /// Between two looks for sales that are no longer recent; and for one of them, so that neither
+    /// the start nor the stop has to wait for a shop that was closed for months.
+    private static let upkeepSeconds = 5
+    private static let windowMilliseconds = 4_000
 
     func run() throws {
         let signals = StopSignals()
@@ -42,8 +46,8 @@ struct Serve: ParsableCommand {
         let logger = Self.logger(settings)
         let registry = Registry()
         MetricsSystem.bootstrap(registry)
-        let pool = Self.pool(settings)
-        let ledgerPool = Self.pool(settings)
+        let pool = Self.pool(settings.databaseConnections, settings)
+        let ledgerPool = Self.pool(settings.ledgerConnections, settings)
         try Self.inspect(pool, logger)
 
         let shop = Shop(
@@ -59,9 +63,14 @@ struct Serve: ParsableCommand {
         let responder = try Responder(
             on: try Self.socket(settings), limits: limits, logger: logger,
             handler: application.respond(to:from:))
+        try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
+        let upkeep = Upkeep(everySeconds: Self.upkeepSeconds, logger: logger) {
+            try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
+        }
         logger.info("serving", metadata: ["workers": "\(limits.workers)"])
         responder.run(until: signals)
         shop.ledger.close()
+        upkeep.stop()
         logger.info("stopped")
     }
 
@@ -80,9 +89,9 @@ struct Serve: ParsableCommand {
         return logger
     }
 
-    private static func pool(_ settings: Settings) -> Pool {
+    private static func pool(_ size: Int, _ settings: Settings) -> Pool {
         Pool(
-            server: settings.database, size: settings.databaseConnections,
+            server: settings.database, size: size,
             waitLimitMilliseconds: poolWaitMilliseconds)
     }
 

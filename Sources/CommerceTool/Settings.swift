@@ -26,21 +26,21 @@ enum Setting: String, CaseIterable {
     /// For `--help`.
     var explanation: String {
         switch self {
-        case .socket: "path of the FastCGI socket; not needed when descriptor 0 is one"
-        case .workers: "requests handled at one time, 1 to 1024 (128)"
+        case .socket: "path of the FastCGI socket, unless descriptor 0 is one"
+        case .workers: "threads that answer, 1 to 1024 (128)"
         case .databaseSocket: "path of MariaDB's socket"
         case .databaseHost: "MariaDB's host, when there is no socket"
         case .databasePort: "MariaDB's port (3306)"
-        case .databaseAuthority: "file of the authority that signed the host's certificate: use TLS"
+        case .databaseAuthority: "file of its certificate's authority: use TLS"
         case .databaseName: "the database"
-        case .databaseUser: "the database user that sql/service-user.sh made"
+        case .databaseUser: "the user that sql/service-user.sh made"
         case .databasePassword: "that user's password"
-        case .databasePool: "connections to MariaDB, 1 to 1000 (32)"
-        case .ledger: "for comparisons only: group, version or for-update (group)"
-        case .ledgerLanes: "threads that commit orders and charges, 1 to 16 (1)"
-        case .ledgerQueue: "commands that may wait in each lane, 1 to 100000 (4096)"
-        case .memcached: "memcached's socket path or host:port; none: run without it"
-        case .logLevel: "trace, debug, info, notice, warning, error or critical (info)"
+        case .databasePool: "connections for reads, 1 to 1000 (32)"
+        case .ledger: "group; to compare: version, for-update"
+        case .ledgerLanes: "lanes that commit commands, 1 to 16 (1)"
+        case .ledgerQueue: "commands waiting in a lane at most (4096)"
+        case .memcached: "memcached's socket path or host:port, if any"
+        case .logLevel: "trace, debug, info, warning, error … (info)"
         }
     }
 }
@@ -60,6 +60,13 @@ struct Settings {
     let workers: Int
     let database: Server
     let databaseConnections: Int
+    /// One for each lane; where a command is carried out by its caller, as many as for reads.
+    var ledgerConnections: Int {
+        switch ledger.strategy {
+        case .groupCommit(let lanes): lanes
+        case .versionCheck, .forUpdate: databaseConnections
+        }
+    }
     let ledger: Shop.LedgerOptions
     let memcached: Memcached.Address?
     let logLevel: Logger.Level

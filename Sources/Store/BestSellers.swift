@@ -1,6 +1,7 @@
 import Commerce
 import MariaDB
 import Memcached
+import Threads
 
 /// The best sellers of the last three days, cached.
 ///
@@ -21,30 +22,39 @@ public struct BestSellers: Sendable {
     /// Hourly sums taken out of the window in one transaction.
     private static let expiredRowsMax: Int64 = 500
 
-    /// - Returns: the rendered list.
-    /// - Throws: `DatabaseError` when it is not cached and the database cannot answer.
+    /// - Returns: the rendered list; one that is no longer fresh while somebody else computes it,
+    ///   or while nobody can.
+    /// - Throws: `DatabaseError` when there is no list at all and the database cannot answer.
     public func page() throws -> [UInt8] {
         let (listKey, freshKey) = (cache.key("popular"), cache.key("popular.fresh"))
         let cached = cache.ask { memcached throws(Unavailable) in
-            let found = try memcached.gets([listKey, freshKey])
-            guard let list = found[listKey] else { return [UInt8]?.none }
-            if found[freshKey] != nil { return list.value }
-            let isOurs = try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
-            return isOurs ? nil : list.value
+            try memcached.gets([listKey, freshKey])
         }
-        if let list = cached ?? nil { return list }
-        let list = renderer.bestSellers(try read())
-        _ = cache.ask { memcached throws(Unavailable) in
-            try memcached.set(listKey, list, expirySeconds: Self.expirySeconds)
-            _ = try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
+        let list = cached?[listKey]?.value
+        if let list, cached?[freshKey] != nil || !takesTurn(freshKey) { return list }
+        do {
+            let list = renderer.bestSellers(try read())
+            _ = cache.ask { memcached throws(Unavailable) in
+                try memcached.set(listKey, list, expirySeconds: Self.expirySeconds)
+                _ = try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
+            }
+            return list
+        } catch {
+            guard let list else { throw error }
+            return list
         }
-        return list
+    }
+
+    /// - Returns: whether it is this reader who computes the list.
+    private func takesTurn(_ freshKey: String) -> Bool {
+        cache.ask { memcached throws(Unavailable) in
+            try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
+        } ?? true
     }
 
     private func read() throws -> [BestSeller] {
         try pool.withConnection { connection in
-            try expire(on: connection)
-            return try connection.query(
+            try connection.query(
                 """
                 SELECT p.id, p.name, w.quantity
                 FROM sale_window w FORCE INDEX (sale_window_best)
@@ -60,14 +70,22 @@ public struct BestSellers: Sendable {
         }
     }
 
+    // MARK: - The window
+
     /// Takes the hours that have left the window out of its sums, a slice at a time.
     ///
-    /// A deleted row is subtracted in the same transaction, so however many processes do this at
-    /// once, each row is subtracted once.
-    private func expire(on connection: Connection) throws {
+    /// Done by a thread of its own and not by readers, whom a long night without readers would
+    /// make wait for minutes. A deleted row is subtracted in the same transaction, so however many
+    /// processes do this at once, each row is subtracted once.
+    ///
+    /// - Parameter milliseconds: after which no further slice begins.
+    public func moveWindow(within milliseconds: Int) throws {
+        let deadline = MonotonicTime.now.advanced(byMilliseconds: milliseconds)
         var expired = Int(Self.expiredRowsMax)
-        while expired == Self.expiredRowsMax {
-            expired = try withRetries { _ in try expireSlice(on: connection) }
+        while expired == Self.expiredRowsMax && .now < deadline {
+            expired = try withRetries { _ in
+                try pool.withConnection { try expireSlice(on: $0) }
+            }
         }
     }
 

@@ -13,8 +13,8 @@ final class Lane: Sendable {
     /// Order lines of one batch: bounds how long one transaction holds its locks.
     private static let linesMax = 4_096
     /// For a command to be taken. Past it, it is withdrawn: it has no effect and never will. Once
-    /// taken, its outcome is awaited, because only that is true. Together with the settler's
-    /// patience it stays below nginx's (15 s).
+    /// taken, its outcome is awaited, because only that is true: for the settler's patience of 3 s
+    /// and the 5 s that a last statement may take, so that nginx, which waits 15 s, hears of it.
     private static let queueMilliseconds = 4_000
     /// Between two looks for commands to withdraw.
     private static let tickMilliseconds = 50

@@ -12,9 +12,8 @@ struct Settler {
         /// and so is sure to get on.
         var attemptsByVersion = 2
         var attemptsMax = 8
-        /// After which no attempt begins. With the last attempt's own time-outs it stays below
-        /// nginx's patience of 15 s.
-        var milliseconds = 5_000
+        /// After which no attempt begins, nor another look for what became of a COMMIT.
+        var milliseconds = 3_000
 
         /// A pause is random between 0 and a bound that begins here and doubles each time, so that
         /// those who met once do not meet again.

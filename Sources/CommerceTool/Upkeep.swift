@@ -1,0 +1,33 @@
+import Logging
+import Threads
+
+/// A thread that does a short piece of work again and again, until it is stopped.
+final class Upkeep: Sendable {
+    private let isStopped: Monitor<Bool>
+    private let thread: WorkerThread
+
+    /// - Parameter work: what it throws is logged; it is done again at its next time.
+    init(everySeconds seconds: Int, logger: Logger, _ work: @escaping @Sendable () throws -> Void) {
+        let isStopped = Monitor(false)
+        self.isStopped = isStopped
+        thread = WorkerThread {
+            while isStopped.take(withinMilliseconds: seconds * 1_000, Self.yes) == nil {
+                do {
+                    try work()
+                } catch {
+                    logger.warning("upkeep failed", metadata: ["cause": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Stops the thread, when it has finished its work.
+    func stop() {
+        isStopped.update { $0 = true }
+        thread.join()
+    }
+
+    private static func yes(_ isStopped: inout Bool, _: Bool) -> Bool? {
+        isStopped ? true : nil
+    }
+}
