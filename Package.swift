@@ -12,7 +12,8 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "Commerce",
     products: [
-        .executable(name: "commerce", targets: ["CommerceTool"])
+        .executable(name: "commerce", targets: ["CommerceTool"]),
+        .executable(name: "commerce-bench", targets: ["CommerceBench"]),  // Not shipped.
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -76,6 +77,16 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict),
+
+        // The strategies side by side. Not shipped.
+        .executableTarget(
+            name: "CommerceBench",
+            dependencies: [
+                "API", "Commerce", "MariaDB", "Memcached", "Prometheus", "Store", "Threads",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),

@@ -1,0 +1,38 @@
+# script/bench locks: the strategies side by side, in the database. Sourced by script/bench.
+# shellcheck shell=bash disable=SC2154
+
+# What commerce-bench and the load are run on: a new database with many users, who cannot run out
+# of points, and many products, which cannot run out of stock.
+lay_ground() {
+    sql_client "$folder" -e "DROP DATABASE IF EXISTS $database" ||
+        die "the database of the last run could not be dropped"
+    prepare_database "$folder"
+    sql_client "$folder" "$database" <<SQL || die "the users and products could not be made"
+INSERT INTO users (id, name, hp_no, point)
+SELECT seq, CONCAT('구매자 ', seq), '010-0000-0000', $ground_points
+  FROM seq_${ground_user_first}_to_${ground_user_last};
+INSERT INTO product (id, name, price)
+SELECT seq, CONCAT('상품 ', seq), $ground_price
+  FROM seq_${ground_product_first}_to_${ground_product_last};
+INSERT INTO stock (product_id, quantity)
+SELECT seq, $ground_stock FROM seq_${ground_product_first}_to_${ground_product_last};
+SQL
+}
+
+build_bench() {
+    local build=(swift build -c release --static-swift-stdlib --product commerce-bench)
+    cd "$repository" || die "cannot enter $repository"
+    foreground "${build[@]}" || die "the build failed"
+    bench_binary=$("${build[@]}" --show-bin-path)/commerce-bench
+}
+
+# bench_locks [OPTION of commerce-bench locks...]
+bench_locks() {
+    start_private_folder
+    build_bench
+    start_mariadb "$folder"
+    lay_ground
+    start_memcached "$folder"
+    COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$folder") COMMERCE_MEMCACHED=$folder/memcached.sock \
+        foreground "$bench_binary" locks "$@"
+}
