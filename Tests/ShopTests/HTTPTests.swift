@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `every request has a number of its own, which the log shows`() throws {
+    @Test func `every request has a number of its own, which no client chooses`() throws {
         let ids = try (1...20).map { _ in
             try #require(try shop.get("/livez", ["X-Request-Id": "mine"])["X-Request-Id"])
         }

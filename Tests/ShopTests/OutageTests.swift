@@ -14,9 +14,11 @@ import Testing
     private func proxy() throws -> Proxy { try #require(shop.proxy) }
 
     /// Sends one request until it is answered, as a client with a key should.
-    private static func persist(_ client: Client, _ body: String, key: String) throws -> Answer {
+    private static func persist(
+        _ client: Client, _ path: String, _ body: String, key: String
+    ) throws -> Answer {
         let answer = try eventually(within: 30, pauseMilliseconds: 50) { () -> Answer? in
-            let answer = try client.post("/api/v1/orders", body, key: key)
+            let answer = try client.post(path, body, key: key)
             return [409, 503].contains(answer.status) ? nil : answer
         }
         guard let answer else { throw Failure("no answer to \(key) for 30 s") }
@@ -99,7 +101,7 @@ import Testing
         let answers = try shop.crowd(300, threads: 16) { client, number in
             let body = order(1 + number % 100, [(101 + number % 5, 1)], paying: 2_000)
             let first = try client.post("/api/v1/orders", body, key: "key-\(number)")
-            let last = try Self.persist(client, body, key: "key-\(number)")
+            let last = try Self.persist(client, "/api/v1/orders", body, key: "key-\(number)")
             return (first, last)
         }
         isOver.add()
@@ -135,10 +137,14 @@ import Testing
         isOver.add()
         try chaos.value()
         #expect(answers.allSatisfy { [200, 409, 503].contains($0.status) })
+        try shop.flushMemcached()
         for user in 2...61 {
-            let ofUser = answers[((user - 2) * 4)..<((user - 1) * 4)]
-            #expect(ofUser.count { $0.status == 200 && !$0.isReplayed } == 1, "user \(user)")
-            #expect(Set(ofUser.filter { $0.status == 200 }.map(\.text)).count == 1)
+            let path = "/api/v1/users/\(user)/charge"
+            let last = try Self.persist(shop.newClient(), path, charge(1_000), key: "key")
+            let ofUser = answers[((user - 2) * 4)..<((user - 1) * 4)] + [last]
+            let answered = ofUser.filter { $0.status == 200 }
+            #expect(answered.count { !$0.isReplayed } == 1, "user \(user)")
+            #expect(Set(answered.map(\.text)).count == 1)
             #expect(try shop.points(user) == 101_000)
         }
         #expect(try books.discrepancies() == [])
@@ -155,6 +161,32 @@ import Testing
         #expect(try shop.hasExactly([]))
         let again = try shop.post("/api/v1/orders", body, key: "one")
         #expect(again.status == 200 && !again.isReplayed)
+        #expect(try books.discrepancies() == [])
+    }
+
+    @Test func `a locked row delays others for seconds at most, and only while it is locked`()
+        throws
+    {
+        let shop = shop
+        let (other, took) = try shop.holding(
+            "SELECT * FROM stock WHERE product_id = 101 FOR UPDATE"
+        ) {
+            let blocked = Beside {
+                try shop.newClient().post("/api/v1/orders", order(25, [(101, 1)], paying: 2_000))
+            }
+            try shop.waitForBlockedSession()
+            let other = try timed {
+                try shop.newClient().post("/api/v1/orders", order(26, [(102, 1)], paying: 2_000))
+            }
+            #expect([200, 503].contains(try blocked.value().status))
+            return other
+        }
+        #expect(other.status == 200 || other["Retry-After"] == "1", "\(other.text)")
+        #expect(took < 10)
+        let (next, soon) = try timed {
+            try shop.post("/api/v1/orders", order(27, [(101, 1)], paying: 2_000))
+        }
+        #expect(next.status == 200 && soon < 2)
         #expect(try books.discrepancies() == [])
     }
 

@@ -123,3 +123,55 @@ import Testing
         #expect(try books.discrepancies() == [])
     }
 }
+
+/// The races once more, for each way in which the ledger can be set to commit.
+@Suite struct RacesOfEachLedger {
+    enum Ledger: String, CaseIterable {
+        case group, version
+        case forUpdate = "for-update"
+
+        /// Several lanes, where there are lanes.
+        var settings: [String: String] {
+            ["COMMERCE_LEDGER": rawValue, "COMMERCE_LEDGER_LANES": "4"]
+        }
+    }
+
+    @Test(arguments: Ledger.allCases)
+    func `fifty are sold of fifty and fifty points are spent of fifty`(ledger: Ledger) throws {
+        let shop = try Shop(ledger.settings)
+        try shop.execute("UPDATE stock SET quantity = 50 WHERE product_id = 101")
+        let books = try Books(shop)
+        let answers = try shop.crowd(60, threads: 16) { client, number in
+            try client.post("/api/v1/orders", order(2 + number, [(101, 1)], paying: 2_000))
+        }
+        #expect(answers.count { $0.status == 200 } == 50)
+        #expect(answers.count { $0.code == "OUT_OF_STOCK" } == 10)
+        let spending = try shop.crowd(60, threads: 16) { client, number in
+            try client.post("/api/v1/orders", order(90, [(102 + number % 4, 1)], paying: 2_000))
+        }
+        #expect(spending.count { $0.code == "INSUFFICIENT_POINTS" } == 10)
+        #expect(spending.allSatisfy { [200, 409].contains($0.status) })
+        #expect(try shop.hasExactly((answers + spending).compactMap(\.orderID)))
+        #expect(try books.discrepancies() == [])
+    }
+
+    @Test(arguments: Ledger.allCases)
+    func `carts in opposite order and charges all get through`(ledger: Ledger) throws {
+        let shop = try Shop(ledger.settings)
+        let books = try Books(shop)
+        let answers = try shop.crowd(80, threads: 16) { client, number in
+            let user = 2 + number % 10
+            if number % 4 == 0 {
+                return try client.post(
+                    "/api/v1/users/\(user)/charge", charge(1_000), key: "key-\(number)")
+            }
+            let lines = number % 4 == 1 ? [(101, 1), (102, 1)] : [(102, 1), (101, 1)]
+            return try client.post("/api/v1/orders", order(user, lines, paying: 4_000))
+        }
+        #expect(answers.count { $0.status == 200 } == 80)
+        #expect(try shop.stock(101) == 940)
+        #expect(try shop.stock(102) == 940)
+        #expect(try shop.hasExactly(answers.compactMap(\.orderID)))
+        #expect(try books.discrepancies() == [])
+    }
+}

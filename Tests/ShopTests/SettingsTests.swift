@@ -45,6 +45,8 @@ import Testing
             ("COMMERCE_WORKERS", ["0", "-1", "1025", "x", "1.5", " 5"]),
             ("COMMERCE_DATABASE_POOL", ["0", "1001", "many"]),
             ("COMMERCE_MEMCACHED", ["memcached", "host:", ":1", "host:0", "host:65536", "a:b:c"]),
+            ("COMMERCE_LEDGER", ["fast"]), ("COMMERCE_LEDGER_LANES", ["0", "17"]),
+            ("COMMERCE_LEDGER_QUEUE", ["0", "100001"]),
             ("COMMERCE_LOG_LEVEL", ["loud", "INFO"]),
         ] {
             for value in values { expectOneLine(try serve([name: value]), naming: name) }
@@ -88,7 +90,7 @@ import Testing
         for name in [
             "SOCKET", "WORKERS", "DATABASE_SOCKET", "DATABASE_HOST", "DATABASE_PORT",
             "DATABASE_CA", "DATABASE_NAME", "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_POOL",
-            "MEMCACHED", "LOG_LEVEL",
+            "LEDGER", "LEDGER_LANES", "LEDGER_QUEUE", "MEMCACHED", "LOG_LEVEL",
         ] {
             #expect(run.output.contains("COMMERCE_\(name) "))
         }

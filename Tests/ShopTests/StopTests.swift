@@ -114,6 +114,32 @@ import Testing
         #expect(commerce.end(within: 20) == 0)
     }
 
+    @Test func `readyz is 503 while it drains and everything else is served`() throws {
+        let shop = try Shop()
+        let commerce = shop.commerce
+        let client = shop.newClient()
+        // The pending charge keeps it draining; nginx keeps a connection for this client's next.
+        let (pending, ready, balance) = try shop.holding(
+            "SELECT * FROM users WHERE id = 26 FOR UPDATE"
+        ) {
+            let pending = Beside {
+                try shop.newClient().post("/api/v1/users/26/charge", charge(1_000), key: "one")
+            }
+            try shop.waitForBlockedSession()
+            _ = try client.get("/livez")
+            commerce.signal(SIGTERM)
+            let isDraining = eventually {
+                contents(of: commerce.log).contains("draining") ? 1 : nil
+            }
+            #expect(isDraining != nil)
+            return (pending, try client.get("/readyz"), try client.get("/api/v1/users/25"))
+        }
+        try expectProblem(ready, 503, "DRAINING")
+        #expect(balance.status == 200)
+        #expect(try pending.value().status == 200)
+        #expect(commerce.end(within: 20) == 0)
+    }
+
     @Test func `a second signal ends it at once and leaves nothing half done`() throws {
         let shop = try Shop()
         let commerce = shop.commerce
