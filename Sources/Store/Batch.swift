@@ -3,8 +3,10 @@ import MariaDB
 /// Lists of values in SQL, of few different lengths, so that few statements are prepared: a list is
 /// padded to the next power of two by repeating its last value.
 enum Batch {
-    static func placeholders(_ count: Int, of place: String = "?") -> String {
-        String(repeating: "\(place), ", count: paddedCount(count) - 1) + place
+    static func placeholders(
+        _ count: Int, of place: String = "?", separator: String = ", "
+    ) -> String {
+        String(repeating: place + separator, count: paddedCount(count) - 1) + place
     }
 
     static func padded(_ numbers: [Int64]) -> [Value] {

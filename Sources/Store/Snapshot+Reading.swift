@@ -26,14 +26,16 @@ extension Snapshot {
     private static func records(
         of keys: [Idempotency.Key], on connection: Connection
     ) throws(DatabaseError) -> [Idempotency.Key: KeyRecord] {
-        let places = Batch.placeholders(keys.count, of: "(?, ?, ?)")
+        // Not as a list of tuples, of which MariaDB looks up the first column only.
+        let conditions = Batch.placeholders(
+            keys.count, of: "(user_id = ? AND scope = ? AND idem_key = ?)", separator: " OR ")
         let values = Batch.padded(keys).flatMap { key in
             [.integer(key.user.number), .text(key.scope.rawValue), .text(key.text)] as [Value]
         }
         let found = try connection.query(
             """
             SELECT user_id, scope, idem_key, fingerprint, status, response FROM idempotency_key
-            WHERE (user_id, scope, idem_key) IN (\(places))
+            WHERE \(conditions)
             """, values
         ) { row throws(DatabaseError) in
             let key = Idempotency.Key(
