@@ -41,6 +41,7 @@ public final class Responder: Sendable {
     private let queue: EventQueue
     private let seats: Seats
     private let connections: Connections
+    private let nextComplaint = Mutex(MonotonicTime.now)
     /// Exchanges that have answered and wait for a worker.
     private let spares = Mutex<[Exchange]>([])
     private let inHand = Atomic<Int>(0)
@@ -137,10 +138,21 @@ public final class Responder: Sendable {
             connections.pause(on: queue)
             return false
         case .failed(let code):
-            logger.error("cannot accept", metadata: ["error": "\(String(cString: strerror(code)))"])
             connections.pause(on: queue)
+            complain(about: code)
             return false
         }
+    }
+
+    /// Logs that a connection cannot be accepted; once a second, since it is tried at every tick.
+    private func complain(about code: Int32) {
+        let isDue = nextComplaint.withLock { next in
+            let isDue = next < .now
+            if isDue { next = .now.advanced(byMilliseconds: 1_000) }
+            return isDue
+        }
+        guard isDue else { return }
+        logger.error("cannot accept", metadata: ["error": "\(String(cString: strerror(code)))"])
     }
 
     /// - Returns: the exchange for the next request: another one while this one awaits an answer.
