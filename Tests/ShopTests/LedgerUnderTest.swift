@@ -124,20 +124,8 @@ final class Hold {
 
     func execute(_ sql: String) throws { try connection.execute(sql) }
 
-    /// Waits until the service waits for one of the rows. (InnoDB's own table of waits is no help:
-    /// it stays as it was while somebody reads it more often than every 100 ms.)
-    func awaitWaiter() throws {
-        let other = try database.connect()
-        let found = try eventually {
-            let waiting = try other.number(
-                """
-                SELECT COUNT(*) FROM information_schema.processlist
-                WHERE user = '\(database.user)' AND command <> 'Sleep' AND time_ms > 50
-                """)
-            return waiting > 0 ? true : nil
-        }
-        guard found != nil else { throw Failure("nobody waits for the rows") }
-    }
+    /// Waits until the service waits for one of the rows.
+    func awaitWaiter() throws { try database.awaitBlockedSession() }
 
     func release() throws { try connection.execute("COMMIT") }
 }

@@ -125,18 +125,7 @@ final class Shop: Sendable {
     }
 
     /// Waits until a session of the service waits for a row that somebody else has locked.
-    func waitForBlockedSession() throws {
-        let blocked = """
-            SELECT COUNT(*) FROM information_schema.innodb_trx t
-            JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
-            WHERE t.trx_state = 'LOCK WAIT' AND p.user = '\(database.user)'
-            """
-        // InnoDB shows the same picture to whoever asks again within a tenth of a second.
-        let found = try eventually(pauseMilliseconds: 120) {
-            try number(blocked) > 0 ? true : nil
-        }
-        guard found != nil else { throw Failure("nobody waits for the locked row") }
-    }
+    func waitForBlockedSession() throws { try database.awaitBlockedSession() }
 
     /// Ends every session of the service.
     func killSessions() throws {

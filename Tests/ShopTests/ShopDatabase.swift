@@ -42,6 +42,22 @@ final class ShopDatabase: Sendable {
 
     func connect() throws -> Connection { try Connection(to: owner) }
 
+    /// Waits until a session of the service waits for a locked row: until it has been at one
+    /// statement for far longer than any takes. (InnoDB's own table of waits is no help: it stays
+    /// as it was while somebody, such as another test, reads it more often than every 100 ms.)
+    func awaitBlockedSession() throws {
+        let connection = try connect()
+        let found = try eventually {
+            let blocked = try connection.number(
+                """
+                SELECT COUNT(*) FROM information_schema.processlist
+                WHERE user = '\(user)' AND command <> 'Sleep' AND time_ms > 50
+                """)
+            return blocked > 0 ? true : nil
+        }
+        guard found != nil else { throw Failure("nobody waits for a locked row") }
+    }
+
     private func run(_ script: String, in folder: String) throws {
         try succeed(
             ["\(TestRun.repository)/\(script)"] + Self.options() + [name],
