@@ -11,10 +11,10 @@ import Testing
         return try answer.decoded([SellerDocument].self)
     }
 
-    /// Waits for a list, for as long as the caches may show an older one and a little more.
+    /// Waits for a list. The caches may show an older one for 4 s, and the window moves every 5 s.
     private func waitFor(_ expected: [SellerDocument]) throws {
         var last: [SellerDocument] = []
-        let found = try eventually(within: 20, pauseMilliseconds: 50) { () -> Bool? in
+        let found = try eventually(within: 15, pauseMilliseconds: 50) { () -> Bool? in
             last = try list()
             return last == expected ? true : nil
         }
