@@ -66,6 +66,10 @@ public struct DatabaseError: Error, Sendable, Equatable, CustomStringConvertible
     /// For logs; never for clients.
     public var description: String { "MariaDB error \(code) (\(sqlState), \(kind)): \(message)" }
 
+    /// Whether a statement waited in vain for a row that another transaction had locked: 1205, a
+    /// lost race of which another attempt may come to the same end.
+    public var isLockTimeout: Bool { code == 1205 }
+
     /// Whether the session must not be used again: it is gone, or the server wants it gone.
     var endsSession: Bool {
         switch kind {

@@ -23,8 +23,11 @@ public struct Server: Sendable {
     /// Seconds until connecting is given up. A local server answers in milliseconds, and libmariadb
     /// on its own would wait for ever.
     public var connectTimeoutSeconds: UInt32 = 2
-    /// Seconds until an answer is given up: above the 2 s that a statement may wait for a row lock,
-    /// below the patience of nginx.
+    /// Seconds until a statement gives up waiting for a row lock: a thousand times what a
+    /// transaction of ours takes. Whoever holds it for longer does not do so for us.
+    public var lockTimeoutSeconds: UInt32 = 1
+    /// Seconds until an answer is given up: above the wait for a row lock, below the patience of
+    /// nginx.
     public var readTimeoutSeconds: UInt32 = 5
     /// Seconds until sending a statement is given up.
     public var writeTimeoutSeconds: UInt32 = 5

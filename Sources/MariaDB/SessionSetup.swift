@@ -5,14 +5,14 @@ extension UnsafeMutablePointer<MYSQL> {
     ///
     /// READ COMMITTED, because under REPEATABLE READ a retry inside a transaction reads its old
     /// snapshot. UTC and strict mode, because a session must not depend on how the server was
-    /// configured. 2 s for a row lock, below the read time-out. 10 s until the server ends a
-    /// transaction whose client fell silent, and frees its locks.
-    private static var initCommands: [String] {
+    /// configured. 10 s until the server ends a transaction whose client fell silent, and frees its
+    /// locks.
+    private static func initCommands(_ server: Server) -> [String] {
         [
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             """
-            SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2, \
-            idle_transaction_timeout = 10, sql_mode = 'STRICT_ALL_TABLES,\
+            SET SESSION time_zone = '+00:00', idle_transaction_timeout = 10, \
+            innodb_lock_wait_timeout = \(server.lockTimeoutSeconds), sql_mode = 'STRICT_ALL_TABLES,\
             ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'
             """,
         ]
@@ -26,7 +26,9 @@ extension UnsafeMutablePointer<MYSQL> {
         set(MYSQL_OPT_LOCAL_INFILE, 0 as UInt32)
         set(MYSQL_OPT_RECONNECT, 0 as my_bool)
         mysql_options(self, MYSQL_SET_CHARSET_NAME, "utf8mb4")
-        for command in Self.initCommands { mysql_options(self, MYSQL_INIT_COMMAND, command) }
+        for command in Self.initCommands(server) {
+            mysql_options(self, MYSQL_INIT_COMMAND, command)
+        }
         switch server.address {
         case .socket: set(MYSQL_OPT_PROTOCOL, UInt32(MYSQL_PROTOCOL_SOCKET.rawValue))
         case .host: set(MYSQL_OPT_PROTOCOL, UInt32(MYSQL_PROTOCOL_TCP.rawValue))

@@ -116,8 +116,12 @@ struct Settler {
     }
 
     /// Returns when another attempt may help: after a lost race, or after a lost connection, since
-    /// a new one may work.
+    /// a new one may work. A row that stays locked is somebody else's doing: only the commands that
+    /// want it may suffer from that.
     private mutating func note(_ error: any Error) throws(Unsettled) {
+        if let error = error as? DatabaseError, error.isLockTimeout {
+            throw Unsettled(failure: .notDone(cause: "\(error)"), mayBeOneCommands: true)
+        }
         let kind = error is LostRace ? .lostRace : (error as? DatabaseError)?.kind ?? .other
         switch kind {
         case .lostRace:

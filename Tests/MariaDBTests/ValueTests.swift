@@ -106,6 +106,6 @@ import Testing
         let settings = try connection.query(sql) { row throws(DatabaseError) in
             (try row.text(0), try row.integer(1))
         }
-        #expect(try #require(settings.first) == ("+00:00 READ-COMMITTED 2 10 utf8mb4", 1))
+        #expect(try #require(settings.first) == ("+00:00 READ-COMMITTED 1 10 utf8mb4", 1))
     }
 }

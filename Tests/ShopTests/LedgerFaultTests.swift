@@ -56,6 +56,20 @@ import Testing
         }
     }
 
+    @Test func `a row that somebody keeps locked costs only those who want it`() throws {
+        let test = try LedgerUnderTest(lockTimeoutSeconds: 1)
+        let hold = try Hold("SELECT id FROM users WHERE id = 99 FOR UPDATE", in: test.database)
+        let first = test.submit(try .charge(98, 1_000))
+        let unlucky = test.submit(try .charge(99, 1_000))
+        let others = try (2...20).map { test.submit(try .order($0, 101)) }
+        try expectOnce(test, try others.map { try $0.value(within: 4) })
+        #expect(try first.value().isAccepted)
+        #expect(try unlucky.value().isNotDone)
+        try hold.release()
+        #expect(try test.points(99) == 100_000)
+        #expect(try test.submit(try .charge(99, 1_000)).value().isAccepted)
+    }
+
     @Test func `a full queue refuses at once, and takes commands again afterwards`() throws {
         var options = Store.Shop.LedgerOptions()
         options.queuedMax = 5

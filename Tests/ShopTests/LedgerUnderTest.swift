@@ -14,12 +14,19 @@ final class LedgerUnderTest: Sendable {
     let proxy: Proxy
     private let scratch: ScratchFolder
 
-    init(_ options: Store.Shop.LedgerOptions = Store.Shop.LedgerOptions()) throws {
+    /// - Parameter lockTimeoutSeconds: by default more than a shop's, so that a test that is slow
+    ///   for once may hold a row for as long as it needs.
+    init(
+        _ options: Store.Shop.LedgerOptions = Store.Shop.LedgerOptions(),
+        lockTimeoutSeconds: UInt32 = 4
+    ) throws {
         scratch = try ScratchFolder()
         database = try ShopDatabase(in: scratch.path)
         let path = "\(scratch.path)/proxy.sock"
         proxy = try Proxy(at: path, to: try TestRun.mariadbSocket.get())
-        ledger = Self.ledger(on: Self.service(of: database, at: path), options)
+        let server = Self.service(
+            of: database, at: path, lockTimeoutSeconds: lockTimeoutSeconds)
+        ledger = Self.ledger(on: server, options)
     }
 
     deinit { ledger.close() }
@@ -31,10 +38,14 @@ final class LedgerUnderTest: Sendable {
             on: Self.service(of: database, at: socket), Store.Shop.LedgerOptions())
     }
 
-    private static func service(of database: ShopDatabase, at socket: String) -> Server {
-        Server(
+    private static func service(
+        of database: ShopDatabase, at socket: String, lockTimeoutSeconds: UInt32 = 4
+    ) -> Server {
+        var server = Server(
             address: .socket(path: socket), user: database.user, password: database.password,
             database: database.name)
+        server.lockTimeoutSeconds = lockTimeoutSeconds
+        return server
     }
 
     private static func ledger(

@@ -125,18 +125,7 @@ final class Shop: Sendable {
     }
 
     /// Waits until a session of the service waits for a row that somebody else has locked.
-    ///
-    /// It is known by the age of its statement. InnoDB's own list of waiting transactions stands
-    /// still while several tests ask for it.
-    func waitForBlockedSession() throws {
-        let blocked = """
-            SELECT COUNT(*) FROM information_schema.processlist
-            WHERE user = '\(database.user)' AND command IN ('Query', 'Execute') AND time_ms > 300
-            AND info NOT LIKE 'COMMIT%'
-            """
-        let found = try eventually { try number(blocked) > 0 ? true : nil }
-        guard found != nil else { throw Failure("nobody waits for the locked row") }
-    }
+    func waitForBlockedSession() throws { try database.awaitBlockedSession() }
 
     /// Ends every session of the service.
     func killSessions() throws {

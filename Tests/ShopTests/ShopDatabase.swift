@@ -51,7 +51,8 @@ final class ShopDatabase: Sendable {
             let blocked = try connection.number(
                 """
                 SELECT COUNT(*) FROM information_schema.processlist
-                WHERE user = '\(user)' AND command <> 'Sleep' AND time_ms > 50
+                WHERE user = '\(user)' AND command <> 'Sleep' AND time_ms > 100
+                AND COALESCE(info, '') NOT LIKE 'COMMIT%'
                 """)
             return blocked > 0 ? true : nil
         }
