@@ -6,7 +6,7 @@ import Threads
 /// One thread takes whatever waits, settles it in one transaction, and looks again. A lone command
 /// is committed at once; under load the commands that arrive during one commit are the next batch.
 /// So the cost of a commit, and of the one version check on a hot product, is shared by as many
-/// buyers as came meanwhile. A second thread tells the buyers, while the first is at the next batch.
+/// buyers as came meanwhile. A second thread tells many buyers, while the first is at the next batch.
 final class Lane: Sendable {
     /// Commands of one batch: more would make the first of them wait for the last.
     private static let commandsMax = 256
@@ -46,11 +46,19 @@ final class Lane: Sendable {
     private let desk = Monitor(Desk())
     private let queuedMax: Int
     private let measurements: LedgerMeasurements
+    private let refresh: @Sendable ([Product]) -> Void
 
-    /// - Parameter queuedMax: commands that may wait.
-    init(queuedMax: Int, measurements: LedgerMeasurements) {
+    /// - Parameters:
+    ///   - queuedMax: commands that may wait.
+    ///   - refresh: shows changed products to all readers. It comes before the telling, so that a
+    ///     buyer who looks again finds the order in the stock.
+    init(
+        queuedMax: Int, measurements: LedgerMeasurements,
+        refresh: @escaping @Sendable ([Product]) -> Void
+    ) {
         self.queuedMax = queuedMax
         self.measurements = measurements
+        self.refresh = refresh
     }
 
     /// Queues a command.
@@ -70,8 +78,8 @@ final class Lane: Sendable {
         return true
     }
 
-    /// Takes no more commands. ``settleAll(with:)`` and ``tellAll(refreshing:)`` end when those that
-    /// wait are settled and told.
+    /// Takes no more commands. ``settleAll(with:)`` and ``tellAll()`` end when those that wait are
+    /// settled and told.
     func close() {
         queue.update { $0.isClosed = true }
     }
@@ -83,12 +91,19 @@ final class Lane: Sendable {
         var settler = settler
         while let tickets = nextBatch() {
             if tickets.isEmpty { continue }
-            let settlement = settler.settle(tickets.map(\.command))
-            desk.update {
-                $0.settled.append(Settled(tickets: tickets, settlement: settlement))
+            let settled = Settled(
+                tickets: tickets, settlement: settler.settle(tickets.map(\.command)))
+            if tickets.count == 1 && isIdle {
+                tell(settled)  // Nothing to do meanwhile: another thread would only cost time.
+            } else {
+                desk.update { $0.settled.append(settled) }
             }
         }
         desk.update { $0.isClosed = true }
+    }
+
+    private var isIdle: Bool {
+        queue.update { $0.tickets.isEmpty }
     }
 
     private enum Next<Work> {
@@ -125,18 +140,17 @@ final class Lane: Sendable {
     // MARK: - The thread that tells
 
     /// Tells outcomes until the lane is closed and empty.
-    ///
-    /// - Parameter refresh: shows changed products to all readers. It comes before the telling, so
-    ///   that a buyer who looks again finds the order in the stock.
-    func tellAll(refreshing refresh: ([Product]) -> Void) {
+    func tellAll() {
         while let settled = nextSettled() {
-            for batch in settled {
-                refresh(batch.settlement.products)
-                for (ticket, result) in zip(batch.tickets, batch.settlement.results) {
-                    ticket.then(result)
-                }
-            }
+            for batch in settled { tell(batch) }
             withdrawOverdue()
+        }
+    }
+
+    private func tell(_ settled: Settled) {
+        refresh(settled.settlement.products)
+        for (ticket, result) in zip(settled.tickets, settled.settlement.results) {
+            ticket.then(result)
         }
     }
 

@@ -46,12 +46,13 @@ public final class Ledger: Sendable {
             pool: pool, renderer: renderer, measurements: measurements,
             patience: strategy.patience)
         let lanes = (0..<strategy.laneCount).map { _ in
-            Lane(queuedMax: queuedMax, measurements: measurements)
+            Lane(
+                queuedMax: queuedMax, measurements: measurements, refresh: catalogue.refresh)
         }
         threads = lanes.flatMap { lane in
             [
                 WorkerThread { lane.settleAll(with: settler) },
-                WorkerThread { lane.tellAll(refreshing: catalogue.refresh) },
+                WorkerThread { lane.tellAll() },
             ]
         }
         direct = settler
