@@ -81,7 +81,7 @@ allow() {
 # need in MariaDB. INSERT … ON DUPLICATE KEY UPDATE demands UPDATE on every column it inserts, so
 # the two tables that are counted up get UPDATE as a whole.
 
-# Charges and orders move points under a version check. Names and numbers are never written here.
+# Charges, orders and cancels move points under a version check. Names and numbers are never written here.
 allow users SELECT 'UPDATE (point)' 'UPDATE (version)'
 
 # The service sells the catalogue and does not edit it: nobody lowers a price through a shop window.
@@ -94,7 +94,7 @@ allow stock SELECT 'UPDATE (quantity)' 'UPDATE (version)'
 allow order_id SELECT INSERT
 allow payment_id SELECT INSERT
 
-# Orders are added; afterwards only PAID becomes CANCELED.
+# Orders are added; a cancel makes PAID CANCELED, under a version check, and changes nothing else.
 allow orders SELECT INSERT 'UPDATE (status)' 'UPDATE (version)'
 
 # What was sold, and for how much, is never rewritten.

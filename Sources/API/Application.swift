@@ -45,6 +45,7 @@ public struct Application: Sendable {
             switch resource {
             case .charge: return try carryOut(try charge(request, number), visit, seat)
             case .orders: return try carryOut(try order(request), visit, seat)
+            case .cancel: return try carryOut(try cancel(request, number, shop), visit, seat)
             case .user, .product, .popular, .live, .ready, .metrics, .nothing:
                 return .now(finish(visit, try read(resource, request, number)))
             }
@@ -63,7 +64,7 @@ public struct Application: Sendable {
         case .live: live()
         case .ready: try ready(shop, isDraining: surroundings.isDraining())
         case .metrics: .text(surroundings.metrics(), "text/plain; version=0.0.4; charset=utf-8")
-        case .charge, .orders, .nothing: throw Problem.notFound
+        case .charge, .orders, .cancel, .nothing: throw Problem.notFound
         }
     }
 

@@ -45,8 +45,9 @@ extension Problem {
                 Problem(
                     .badRequest, "CHARGE_ABOVE_MAXIMUM", "Charge above the maximum",
                     "최대 충전 금액은 1,000,000원 입니다.")
-            case .unknownProduct, .priceMismatch, .outOfStock, .insufficientPoints:
-                preconditionFailure("a charge buys nothing")
+            case .unknownProduct, .priceMismatch, .outOfStock, .insufficientPoints,
+                .unknownOrder, .orderNotCancelable:
+                preconditionFailure("a charge neither buys nor cancels")
             }
     }
 }

@@ -67,8 +67,8 @@ extension Problem {
             case .insufficientPoints:
                 Problem(
                     .conflict, "INSUFFICIENT_POINTS", "Insufficient points", "결제 금액이 부족합니다.")
-            case .chargeBelowMinimum, .chargeAboveMaximum:
-                preconditionFailure("an order charges nothing")
+            case .chargeBelowMinimum, .chargeAboveMaximum, .unknownOrder, .orderNotCancelable:
+                preconditionFailure("an order neither charges nor cancels")
             }
     }
 }

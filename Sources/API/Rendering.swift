@@ -11,6 +11,11 @@ extension Renderer {
                 switch receipt {
                 case .charged(let user): .balance(user)
                 case .ordered(let id): .object([("orderId", .string("\(id)"))])
+                case .canceled(let id):
+                    .object([
+                        ("orderId", .string("\(id)")),
+                        ("status", .string(PlacedOrder.Status.canceled.rawValue)),
+                    ])
                 }
             return StoredAnswer(status: 200, body: JSON.array([document]).bytes)
         })

@@ -3,7 +3,7 @@ import HTTPTypes
 
 /// What an address names.
 enum Resource: Int, CaseIterable {
-    case user, charge, product, popular, orders, live, ready, metrics, nothing
+    case user, charge, product, popular, orders, cancel, live, ready, metrics, nothing
 
     /// As logs and metrics show it.
     var pattern: String {
@@ -13,6 +13,7 @@ enum Resource: Int, CaseIterable {
         case .product: "/products/{productId}"
         case .popular: "/products/popular"
         case .orders: "/api/v1/orders"
+        case .cancel: "/api/v1/orders/{orderId}/cancel"
         case .live: "/livez"
         case .ready: "/readyz"
         case .metrics: "/metrics"
@@ -23,7 +24,7 @@ enum Resource: Int, CaseIterable {
     /// The method that it takes; HEAD comes with GET.
     var method: HTTPRequest.Method {
         switch self {
-        case .charge, .orders: .post
+        case .charge, .orders, .cancel: .post
         case .user, .product, .popular, .live, .ready, .metrics, .nothing: .get
         }
     }
@@ -68,10 +69,16 @@ func route(_ path: Substring) -> (Resource, PathNumber) {
     }
     if let number = rest.number(after: "/products/") { return (.product, number) }
     guard inAPI else { return (.nothing, .none) }
-    if let number = rest.number(after: "/users/") { return (.user, number) }
-    if let number = rest.number(after: "/users/", before: "/charge") { return (.charge, number) }
+    for (prefix, suffix, resource) in numbered {
+        if let number = rest.number(after: prefix, before: suffix) { return (resource, number) }
+    }
     return (.nothing, .none)
 }
+
+/// What has a number in its address, under `/api/v1`.
+private let numbered: [(prefix: String, suffix: String, Resource)] = [
+    ("/users/", "", .user), ("/users/", "/charge", .charge), ("/orders/", "/cancel", .cancel),
+]
 
 extension Substring {
     /// The one part of a path between what stands before and after it.

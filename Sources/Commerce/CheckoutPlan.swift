@@ -16,8 +16,8 @@ public struct CheckoutPlan: Sendable {
 
     /// - Parameters:
     ///   - commands: in arrival order.
-    ///   - snapshot: all rows of the users, products and keys that the commands name, as far as
-    ///     they exist.
+    ///   - snapshot: all rows of the users, orders, products and keys that the commands name, and of
+    ///     the products in those orders, as far as they exist.
     ///   - numbers: at least one payment number a command and one order number an order.
     public init(_ commands: [Command], on snapshot: Snapshot, drawing numbers: Numbers) {
         shop = snapshot
@@ -62,6 +62,7 @@ public struct CheckoutPlan: Sendable {
         switch action {
         case .charge(let user, let amount): try charge(user, amount)
         case .order(let user, let cart, let payment): try order(cart, for: user, paying: payment)
+        case .cancel(let user, let id): try cancel(id, of: user)
         }
     }
 
@@ -98,11 +99,36 @@ public struct CheckoutPlan: Sendable {
         return .ordered(order.id)
     }
 
+    /// Undoes what the order did, at the prices of that time.
+    private mutating func cancel(_ id: OrderID, of buyer: UserID) throws(Refusal) -> Receipt {
+        guard var placed = shop.orders[id], placed.order.user == buyer else {
+            throw .unknownOrder
+        }
+        guard var user = shop.users[buyer] else { throw .unknownUser }
+        let order = placed.order
+        guard placed.status == .paid, user.points <= Won.maximumBalance - order.total,
+            order.lines.allSatisfy(hasRoom)
+        else { throw .orderNotCancelable }
+
+        writes.canceled.append(placed)
+        placed.status = .canceled
+        shop.orders[id] = placed
+        user.points = user.points + order.total
+        keep(user)
+        for line in order.lines { takeBack(line) }
+        writes.payments.append(
+            Payment(
+                id: numbers.nextPayment(), user: buyer, amount: order.total, purpose: .refund(id)))
+        return .canceled(id)
+    }
+
     private func price(_ cart: Cart) throws(Refusal) -> [Order.Line] {
         var lines: [Order.Line] = []
         lines.reserveCapacity(cart.lines.count)
         for line in cart.lines {
-            guard let product = shop.products[line.product] else { throw .unknownProduct }
+            guard let product = shop.products[line.product], product.isOnSale else {
+                throw .unknownProduct
+            }
             lines.append(
                 Order.Line(product: product.id, quantity: line.quantity, price: product.price))
         }
@@ -126,8 +152,23 @@ public struct CheckoutPlan: Sendable {
     private mutating func sell(_ line: Order.Line) {
         guard var product = shop.products[line.product] else { return }
         product.stock -= line.quantity
-        shop.products[line.product] = product
-        writes.products[line.product] = product
+        keep(product)
         writes.unitsSold[line.product, default: 0] += line.quantity
+    }
+
+    private func hasRoom(for line: Order.Line) -> Bool {
+        guard let product = shop.products[line.product] else { return false }
+        return product.stock <= Product.stockMax - line.quantity
+    }
+
+    private mutating func takeBack(_ line: Order.Line) {
+        guard var product = shop.products[line.product] else { return }
+        product.stock += line.quantity
+        keep(product)
+    }
+
+    private mutating func keep(_ product: Product) {
+        shop.products[product.id] = product
+        writes.products[product.id] = product
     }
 }

@@ -4,6 +4,8 @@ public struct Command: Sendable {
         case charge(user: UserID, ChargeAmount)
         /// `payment` is the sum that the buyer agreed to.
         case order(user: UserID, Cart, payment: Won)
+        /// `user` is the one whose order it is.
+        case cancel(user: UserID, OrderID)
     }
 
     public let action: Action
@@ -19,13 +21,31 @@ public struct Command: Sendable {
         switch action {
         case .charge(let user, _): user
         case .order(let user, _, _): user
+        case .cancel(let user, _): user
         }
     }
 
     public var cart: Cart? {
         switch action {
-        case .charge: nil
+        case .charge, .cancel: nil
         case .order(_, let cart, _): cart
+        }
+    }
+
+    /// The order that is to be canceled.
+    public var canceledOrder: OrderID? {
+        switch action {
+        case .charge, .order: nil
+        case .cancel(_, let order): order
+        }
+    }
+
+    /// Rows of stock that the command touches at most.
+    public var linesMax: Int {
+        switch action {
+        case .charge: 0
+        case .order(_, let cart, _): cart.lines.count
+        case .cancel: Cart.linesMax  // What it holds is read later.
         }
     }
 }
@@ -46,10 +66,11 @@ public struct Idempotency: Hashable, Sendable {
         }
     }
 
-    /// Method and route. The raw value is what the schema stores.
-    public enum Scope: String, Hashable, Sendable {
-        case charge = "CHARGE"
-        case order = "ORDER"
+    /// Method and route, with the order that the route names.
+    public enum Scope: Hashable, Sendable {
+        case charge
+        case order
+        case cancel(OrderID)
     }
 
     public let key: Key
@@ -67,6 +88,7 @@ public enum Receipt: Hashable, Sendable {
     /// The user as the charge left them.
     case charged(User)
     case ordered(OrderID)
+    case canceled(OrderID)
 }
 
 /// The bytes that answered a command first, kept so that a repeated request gets the same.

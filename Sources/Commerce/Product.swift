@@ -6,19 +6,29 @@ public struct Product: Hashable, Sendable {
     /// Units that can still be sold.
     public var stock: Int64
     public let version: Version
+    /// Whether it is to be had. Units of one that is not any more can still come back.
+    public let isOnSale: Bool
 
-    public init(id: ProductID, name: String, price: Won, stock: Int64, version: Version) {
+    /// The most units of one product that there may be: 10¹², as the schema's CHECK has it.
+    public static let stockMax: Int64 = 1_000_000_000_000
+
+    public init(
+        id: ProductID, name: String, price: Won, stock: Int64, version: Version,
+        isOnSale: Bool = true
+    ) {
         self.id = id
         self.name = name
         self.price = price
         self.stock = stock
         self.version = version
+        self.isOnSale = isOnSale
     }
 
     /// The product as it is once its changed stock is committed.
     public var committed: Product {
         let next = Version(stock: version.stock + 1, product: version.product)
-        return Product(id: id, name: name, price: price, stock: stock, version: next)
+        return Product(
+            id: id, name: name, price: price, stock: stock, version: next, isOnSale: isOnSale)
     }
 
     /// The state of a product: of two, the one that compares greater was committed later.

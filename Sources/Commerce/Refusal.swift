@@ -9,6 +9,9 @@ public enum Refusal: Error, Hashable, Sendable {
     /// Every line that asks for more than there is.
     case outOfStock([Shortage])
     case insufficientPoints
+    case unknownOrder
+    /// It was canceled before, or what it would give back has no room.
+    case orderNotCancelable
 }
 
 /// An order line that cannot be served.

@@ -13,14 +13,17 @@ public struct Snapshot: Sendable {
 
     public var users: [UserID: User]
     public var products: [ProductID: Product]
+    /// Those that are to be canceled.
+    public var orders: [OrderID: PlacedOrder]
     public var keys: [Idempotency.Key: KeyRecord]
 
     public init(
         users: [UserID: User] = [:], products: [ProductID: Product] = [:],
-        keys: [Idempotency.Key: KeyRecord] = [:]
+        orders: [OrderID: PlacedOrder] = [:], keys: [Idempotency.Key: KeyRecord] = [:]
     ) {
         self.users = users
         self.products = products
+        self.orders = orders
         self.keys = keys
     }
 }

@@ -39,7 +39,7 @@ public struct Catalogue: Sendable {
         let products = try pool.withConnection { connection in
             try Self.read([id], on: connection)
         }
-        guard let product = products.first else { return nil }
+        guard let product = products.first, product.isOnSale else { return nil }
         let page = Page(version: product.version, body: renderer.product(product))
         guard start.duration(to: .now) < Self.fillLimit else { return page }
         _ = cache.ask { memcached throws(Unavailable) in
@@ -48,22 +48,28 @@ public struct Catalogue: Sendable {
         return page
     }
 
+    /// Reads products, those that are not on sale any more too.
     static func read(
         _ ids: [ProductID], on connection: Connection
     ) throws(DatabaseError) -> [Product] {
         try connection.query(
             """
-            SELECT p.id, p.name, p.price, s.quantity, s.version, p.version
-            FROM product p JOIN stock s ON s.product_id = p.id
-            WHERE p.id IN (\(Batch.placeholders(ids.count))) AND NOT p.is_delete AND NOT s.is_delete
-            """, Batch.padded(ids.map(\.number))
-        ) { row throws(DatabaseError) in
-            Product(
-                id: ProductID(try row.integer(0)), name: try row.text(1),
-                price: Won(try row.integer(2)), stock: try row.integer(3),
-                version: Product.Version(
-                    stock: try row.integer(4), product: try row.integer(5)))
-        }
+            SELECT \(columns) FROM product p JOIN stock s ON s.product_id = p.id
+            WHERE p.id IN (\(Batch.placeholders(ids.count)))
+            """, Batch.padded(ids.map(\.number)), Self.product)
+    }
+
+    /// Of `product p` and `stock s`, as ``product(_:)`` decodes them.
+    static let columns = """
+        p.id, p.name, p.price, s.quantity, s.version, p.version, NOT (p.is_delete OR s.is_delete)
+        """
+
+    static func product(_ row: borrowing Row) throws(DatabaseError) -> Product {
+        Product(
+            id: ProductID(try row.integer(0)), name: try row.text(1),
+            price: Won(try row.integer(2)), stock: try row.integer(3),
+            version: Product.Version(stock: try row.integer(4), product: try row.integer(5)),
+            isOnSale: try row.integer(6) != 0)
     }
 
     /// Locks the stock of products until the transaction ends.

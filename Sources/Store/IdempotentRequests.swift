@@ -51,7 +51,7 @@ public struct IdempotentRequests: Sendable {
 
     /// The client's text is hashed: memcached's keys are shorter and take fewer characters.
     private func key(_ key: Idempotency.Key) -> String {
-        let name = "\(key.user) \(key.scope.rawValue) \(key.text)"
+        let name = "\(key.user) \(key.scope.path) \(key.text)"
         let digest = SHA256.hash(data: Array(name.utf8))
         return cache.key("key." + digest.hexadecimal)
     }
@@ -92,7 +92,7 @@ public struct IdempotentRequests: Sendable {
         }
 
         private static func owner(_ key: Idempotency.Key) -> String {
-            "\(key.user) \(key.scope.rawValue)"
+            "\(key.user) \(key.scope.path)"
         }
     }
 }

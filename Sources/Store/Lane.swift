@@ -131,7 +131,7 @@ final class Lane: Sendable {
     private static func batchCount(_ tickets: ArraySlice<Ticket>) -> Int {
         var lines = 0
         for (count, ticket) in tickets.prefix(commandsMax).enumerated() {
-            lines += ticket.command.cart?.lines.count ?? 0
+            lines += ticket.command.linesMax
             if lines > linesMax { return max(1, count) }
         }
         return min(tickets.count, commandsMax)

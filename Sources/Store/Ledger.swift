@@ -95,7 +95,8 @@ public final class Ledger: Sendable {
         return settled.results[0]
     }
 
-    /// Commands of one product meet in one lane, so lanes seldom race each other.
+    /// Commands of one product meet in one lane, so lanes seldom race each other. What is in an
+    /// order to be canceled is not known here: its user's lane takes it.
     private func lane(for command: Command) -> Lane {
         let number = command.cart?.lines.first?.product.number ?? command.user.number
         return lanes[Int(UInt64(bitPattern: number) % UInt64(lanes.count))]

@@ -17,14 +17,14 @@ struct Settlement {
     /// What an attempt achieved.
     struct Result {
         let outcomes: [Outcome]
-        /// Touched products, as they are now in the database.
+        /// Touched products that are on sale, as they are now in the database.
         let products: [Product]
         /// Numbers that were drawn and not needed.
         let numbers: Numbers
 
         fileprivate init(_ plan: CheckoutPlan) {
             outcomes = plan.outcomes
-            products = plan.writes.products.values.map(\.committed)
+            products = plan.writes.products.values.filter(\.isOnSale).map(\.committed)
             numbers = plan.numbers
         }
     }

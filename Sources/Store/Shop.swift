@@ -3,6 +3,7 @@ public import MariaDB
 /// All that the routes need: reads, the ledger, and how the parts are.
 public struct Shop: Sendable {
     public let users: Users
+    public let orders: Orders
     public let catalogue: Catalogue
     public let bestSellers: BestSellers
     public let requests: IdempotentRequests
@@ -26,6 +27,7 @@ public struct Shop: Sendable {
         ledger options: LedgerOptions = LedgerOptions()
     ) {
         users = Users(pool: pool)
+        orders = Orders(pool: pool)
         catalogue = Catalogue(pool: pool, cache: cache, renderer: renderer)
         bestSellers = BestSellers(pool: pool, cache: cache, renderer: renderer)
         requests = IdempotentRequests(cache: cache)

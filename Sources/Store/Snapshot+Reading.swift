@@ -2,18 +2,27 @@ import Commerce
 import MariaDB
 
 extension Snapshot {
-    /// Reads all rows that a batch touches: at most four statements, whatever the batch's size.
+    /// Reads all rows that a batch touches: at most seven statements, whatever the batch's
+    /// size.
     ///
-    /// - Parameter locking: whether points and stock stay locked until the transaction ends. Users
-    ///   are locked before stock and each in ascending order, as everywhere.
+    /// - Parameter locking: whether points, orders and stock stay locked until the transaction ends.
+    ///   Users are locked first and stock last, each in ascending order, as everywhere.
     init(of commands: [Command], on connection: Connection, locking: Bool) throws {
         let userIDs = Set(commands.map(\.user)).sorted()
-        let productIDs = Set(commands.compactMap(\.cart).flatMap(\.lines).map(\.product)).sorted()
+        let orderIDs = Set(commands.compactMap(\.canceledOrder)).sorted()
         let keys = commands.compactMap(\.idempotency?.key)
         self.init()
         for user in try Users.read(userIDs, on: connection, locking: locking) {
             users[user.id] = user
         }
+        if !orderIDs.isEmpty {
+            for placed in try Orders.read(orderIDs, on: connection, locking: locking) {
+                orders[placed.order.id] = placed
+            }
+        }
+        let bought = commands.compactMap(\.cart).flatMap(\.lines).map(\.product)
+        let returned = orders.values.flatMap(\.order.lines).map(\.product)
+        let productIDs = Set(bought + returned).sorted()
         if !productIDs.isEmpty {
             if locking { try Catalogue.lockStock(of: productIDs, on: connection) }
             for product in try Catalogue.read(productIDs, on: connection) {
@@ -28,25 +37,33 @@ extension Snapshot {
     ) throws(DatabaseError) -> [Idempotency.Key: KeyRecord] {
         // Not as a list of tuples, of which MariaDB looks up the first column only.
         let conditions = Batch.placeholders(
-            keys.count, of: "(user_id = ? AND scope = ? AND idem_key = ?)", separator: " OR ")
+            keys.count, of: "(user_id = ? AND scope = ? AND idem_key = ? AND order_id = ?)",
+            separator: " OR ")
         let values = Batch.padded(keys).flatMap { key in
-            [.integer(key.user.number), .text(key.scope.rawValue), .text(key.text)] as [Value]
+            [
+                .integer(key.user.number), .text(key.scope.name), .text(key.text),
+                .integer(key.scope.orderNumber),
+            ] as [Value]
         }
+        let scopes = Dictionary(keys.map { ($0.scope.path, $0.scope) }) { first, _ in first }
         let found = try connection.query(
             """
-            SELECT user_id, scope, idem_key, fingerprint, status, response FROM idempotency_key
-            WHERE \(conditions)
+            SELECT user_id, CONCAT(scope, '/', order_id), idem_key, fingerprint, status, response
+            FROM idempotency_key WHERE \(conditions)
             """, values
         ) { row throws(DatabaseError) in
-            let key = Idempotency.Key(
-                user: UserID(try row.integer(0)),
-                scope: Idempotency.Scope(rawValue: try row.text(1)) ?? .order,
-                text: try row.text(2))
+            let user = UserID(try row.integer(0))
+            let text = try row.text(2)
+            let key = scopes[try row.text(1)].map { scope in
+                Idempotency.Key(user: user, scope: scope, text: text)
+            }
             let answer = StoredAnswer(
                 status: Int(try row.integer(4)), body: try row.bytes(5))
             return (key, KeyRecord(fingerprint: try row.bytes(3), answer: answer))
         }
-        return Dictionary(found) { first, _ in first }
+        var records: [Idempotency.Key: KeyRecord] = [:]
+        for case (let key?, let record) in found { records[key] = record }
+        return records
     }
 }
 

@@ -6,18 +6,20 @@ extension Writes {
     ///
     /// Users come first: inserting a user's order takes a shared lock on the user (its foreign
     /// key), and two transactions that both held it could not both go on to change the points.
-    /// What all buyers of a product meet at comes last: the sums of its sales, then its stock.
-    /// Rows of one table are written in ascending order, so that no two transactions wait for each
-    /// other.
+    /// Canceled orders follow, before their payments lock them in the same way. What all buyers of
+    /// a product meet at comes last: the sums of its sales, then its stock. Rows of one table are
+    /// written in ascending order, so that no two transactions wait for each other.
     ///
-    /// - Throws: `LostRace` when a user or a stock is not as it was read any more.
+    /// - Throws: `LostRace` when a user, an order or a stock is not as it was read any more.
     func write(on connection: Connection, _ renderer: Renderer) throws {
         guard !isEmpty else { return }
         try writePoints(on: connection)
-        try writeOrders(on: connection)
+        try writeCancels(on: connection)
+        let now = try Self.now(on: connection)
+        try writeOrders(on: connection, at: now)
         try writePayments(on: connection)
         try writeKeys(on: connection, renderer)
-        try writeSales(on: connection)
+        try writeSales(on: connection, at: now)
         try writeStock(on: connection)
     }
 
@@ -31,13 +33,34 @@ extension Writes {
         if written != rows.count { throw LostRace() }
     }
 
-    private func writeOrders(on connection: Connection) throws {
+    private func writeCancels(on connection: Connection) throws {
+        let rows = canceled.sorted { $0.order.id < $1.order.id }.map { placed in
+            [.integer(placed.order.id.number), .integer(placed.version)] as [Value]
+        }
+        let written = try connection.executeBulk(
+            """
+            UPDATE orders SET status = 'CANCELED', version = version + 1
+            WHERE id = ? AND version = ? AND status = 'PAID'
+            """, rows)
+        if written != rows.count { throw LostRace() }
+    }
+
+    /// The time of the batch's orders and of their sales alike: a cancel takes an order's units out
+    /// of the hour that the order names, even where the batch was written as an hour ended.
+    private static func now(on connection: Connection) throws -> Moment {
+        let now = try connection.query("SELECT UTC_TIMESTAMP(6)") { row throws(DatabaseError) in
+            Moment(try row.text(0))
+        }
+        return now[0]
+    }
+
+    private func writeOrders(on connection: Connection, at now: Moment) throws {
         _ = try connection.executeBulk(
-            "INSERT INTO orders (id, user_id, total_price) VALUES (?, ?, ?)",
+            "INSERT INTO orders (id, user_id, total_price, created_at) VALUES (?, ?, ?, ?)",
             orders.map { order in
                 [
                     .integer(order.id.number), .integer(order.user.number),
-                    .integer(order.total.amount),
+                    .integer(order.total.amount), .text(now.text),
                 ]
             })
         let lines = orders.flatMap { order in
@@ -57,14 +80,15 @@ extension Writes {
         let rows = payments.map { payment in
             [
                 .integer(payment.id.number), .integer(payment.user.number),
-                payment.purpose.orderValue, .integer(payment.amount.amount),
-                .text(payment.purpose.method),
+                payment.purpose.order.map { .integer($0.number) } ?? .null,
+                .integer(payment.amount.amount), .text(payment.purpose.method),
+                .text(payment.purpose.status),
             ] as [Value]
         }
         _ = try connection.executeBulk(
             """
             INSERT INTO payment_history (id, user_id, order_id, total_price, pay_method, status)
-            VALUES (?, ?, ?, ?, ?, 'COMPLETED')
+            VALUES (?, ?, ?, ?, ?, ?)
             """, rows)
     }
 
@@ -73,7 +97,8 @@ extension Writes {
             let answer = renderer.receipt(used.receipt)
             let key = used.idempotency.key
             return [
-                .integer(key.user.number), .text(key.scope.rawValue), .text(key.text),
+                .integer(key.user.number), .text(key.scope.name), .text(key.text),
+                .integer(key.scope.orderNumber),
                 .bytes(used.idempotency.fingerprint), .integer(Int64(answer.status)),
                 .bytes(answer.body),
             ] as [Value]
@@ -82,30 +107,13 @@ extension Writes {
             _ = try connection.executeBulk(
                 """
                 INSERT INTO idempotency_key
-                    (user_id, scope, idem_key, fingerprint, status, response)
-                VALUES (?, ?, ?, ?, ?, ?)
+                    (user_id, scope, idem_key, order_id, fingerprint, status, response)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
                 """, rows)
         } catch {
             // A duplicate: the same key was committed meanwhile, and its answer is there to read.
             throw error.kind == .duplicateKey ? LostRace() : error
         }
-    }
-
-    private func writeSales(on connection: Connection) throws {
-        let rows = unitsSold.sorted { $0.key < $1.key }.map { product, units in
-            [.integer(product.number), .integer(units)] as [Value]
-        }
-        _ = try connection.executeBulk(
-            """
-            INSERT INTO sale_hourly (hour, product_id, quantity)
-            VALUES (DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:00:00'), ?, ?)
-            ON DUPLICATE KEY UPDATE quantity = quantity + VALUES(quantity)
-            """, rows)
-        _ = try connection.executeBulk(
-            """
-            INSERT INTO sale_window (product_id, quantity) VALUES (?, ?)
-            ON DUPLICATE KEY UPDATE quantity = quantity + VALUES(quantity)
-            """, rows)
     }
 
     private func writeStock(on connection: Connection) throws {
@@ -121,22 +129,5 @@ extension Writes {
             WHERE product_id = ? AND version = ?
             """, rows)
         if written != rows.count { throw LostRace() }
-    }
-}
-
-extension Payment.Purpose {
-    /// As `payment_history.pay_method` has it.
-    fileprivate var method: String {
-        switch self {
-        case .charge: "CHARGE"
-        case .order: "POINT"
-        }
-    }
-
-    fileprivate var orderValue: Value {
-        switch self {
-        case .charge: .null
-        case .order(let id): .integer(id.number)
-        }
     }
 }

@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test func `conserves won, of each user: points before, charges and orders make those after`() {
+    @Test func `conserves won, of each user: points before and after differ by what was paid`() {
         for batch in RandomBatch.all {
             let writes = batch.plan.writes
             for (id, before) in batch.snapshot.users {
@@ -34,7 +34,8 @@ import Testing
         }
     }
 
-    @Test func `conserves units, of each product: those before are those after and those sold`() {
+    @Test func `conserves units, of each product: those before, sold and returned are those after`()
+    {
         for batch in RandomBatch.all {
             let writes = batch.plan.writes
             var sold: [ProductID: Int64] = [:]
@@ -42,19 +43,24 @@ import Testing
                 sold[line.product, default: 0] += line.quantity
             }
             #expect(writes.unitsSold == sold, "\(batch)")
+            var returned: [ProductID: Int64] = [:]
+            for line in writes.canceled.flatMap(\.order.lines) {
+                returned[line.product, default: 0] += line.quantity
+            }
             for (id, before) in batch.snapshot.products {
                 let after = writes.products[id] ?? before
-                #expect(before.stock == after.stock + (sold[id] ?? 0), "\(batch)")
+                let expected = before.stock - (sold[id] ?? 0) + (returned[id] ?? 0)
+                #expect(after.stock == expected, "\(batch)")
             }
         }
     }
 
-    @Test func `touches exactly the users and products of its orders and charges`() {
+    @Test func `touches exactly the users and products of its orders, cancels and charges`() {
         for batch in RandomBatch.all {
             let writes = batch.plan.writes
             #expect(Set(writes.users.keys) == Set(writes.payments.map(\.user)), "\(batch)")
-            let bought = writes.orders.flatMap(\.lines).map(\.product)
-            #expect(Set(writes.products.keys) == Set(bought), "\(batch)")
+            let lines = (writes.orders + writes.canceled.map(\.order)).flatMap(\.lines)
+            #expect(Set(writes.products.keys) == Set(lines.map(\.product)), "\(batch)")
         }
     }
 
@@ -89,6 +95,28 @@ import Testing
                         $0.price == batch.snapshot.products[$0.product]?.price
                     } == true, "\(batch)")
             }
+        }
+    }
+
+    @Test func `cancels paid orders of their users, each once, and gives back what was paid`() {
+        for batch in RandomBatch.all {
+            let plan = batch.plan
+            let canceled = plan.writes.canceled
+            #expect(Set(canceled.map(\.order.id)).count == canceled.count, "\(batch)")
+            for placed in canceled {
+                #expect(placed == batch.snapshot.orders[placed.order.id], "\(batch)")
+                #expect(placed.status == .paid, "\(batch)")
+            }
+            let refunds = plan.writes.payments.filter { $0.refunded != nil }
+            #expect(refunds.map(\.refunded) == canceled.map(\.order.id), "\(batch)")
+            #expect(refunds.map(\.amount) == canceled.map(\.order.total), "\(batch)")
+            #expect(refunds.map(\.user) == canceled.map(\.order.user), "\(batch)")
+            let told = zip(batch.commands, plan.outcomes).filter { command, outcome in
+                command.canceledOrder != nil && outcome.receipt != nil
+            }
+            #expect(told.map(\.0.canceledOrder) == canceled.map(\.order.id), "\(batch)")
+            #expect(
+                told.map(\.1) == canceled.map { .accepted(.canceled($0.order.id)) }, "\(batch)")
         }
     }
 
@@ -160,9 +188,9 @@ import Testing
         var met: Set<String> = []
         for batch in RandomBatch.all { met.formUnion(batch.plan.outcomes.map(\.kind)) }
         let expected: Set = [
-            "charged", "ordered", "replayed", "inProgress", "keyReused", "unknownUser",
+            "charged", "ordered", "canceled", "replayed", "inProgress", "keyReused", "unknownUser",
             "chargeAboveMaximum", "unknownProduct", "priceMismatch", "outOfStock",
-            "insufficientPoints",
+            "insufficientPoints", "unknownOrder", "orderNotCancelable",
         ]
         #expect(met == expected, "COMMERCE_TEST_SEED=\(RandomBatch.firstSeed)")
     }
@@ -187,6 +215,9 @@ private struct OneByOne {
         numbers = plan.numbers
         snapshot.users.merge(plan.writes.users) { $1 }
         snapshot.products.merge(plan.writes.products) { $1 }
+        for placed in plan.writes.canceled {
+            snapshot.orders[placed.order.id]?.status = .canceled
+        }
         for key in plan.writes.keys {
             let answer = StoredAnswer.to(key.receipt)
             answers[key.idempotency.key] = answer
@@ -204,6 +235,7 @@ private struct ComparableWrites: Equatable {
     var products: [ProductID: Product] = [:]
     var unitsSold: [ProductID: Int64] = [:]
     var orders: [Order] = []
+    var canceled: [PlacedOrder] = []
     var payments: [Payment] = []
     var keys: [Idempotency] = []
     var receipts: [Receipt] = []
@@ -213,6 +245,7 @@ private struct ComparableWrites: Equatable {
         products.merge(later.products) { $1 }
         unitsSold.merge(later.unitsSold, uniquingKeysWith: +)
         orders += later.orders
+        canceled += later.canceled
         payments += later.payments
         keys += later.keys
         receipts += later.receipts
@@ -223,22 +256,32 @@ extension Writes {
     fileprivate var comparable: ComparableWrites {
         ComparableWrites(
             users: users, products: products, unitsSold: unitsSold, orders: orders,
-            payments: payments, keys: keys.map(\.idempotency), receipts: keys.map(\.receipt))
+            canceled: canceled, payments: payments, keys: keys.map(\.idempotency),
+            receipts: keys.map(\.receipt))
     }
 
-    /// What a user has gained: charges less orders.
+    /// What a user has gained: charges and canceled orders less orders.
     fileprivate func balance(of user: UserID) -> Won {
         let charges = payments.filter { $0.user == user && $0.purpose == .charge }
         let charged = charges.reduce(Won.zero) { $0 + $1.amount }
-        return orders.filter { $0.user == user }.reduce(charged) { $0 - $1.total }
+        let returned = canceled.filter { $0.order.user == user }
+            .reduce(charged) { $0 + $1.order.total }
+        return orders.filter { $0.user == user }.reduce(returned) { $0 - $1.total }
     }
 }
 
 extension Payment {
     fileprivate var order: OrderID? {
         switch purpose {
-        case .charge: nil
+        case .charge, .refund: nil
         case .order(let id): id
+        }
+    }
+
+    fileprivate var refunded: OrderID? {
+        switch purpose {
+        case .charge, .order: nil
+        case .refund(let id): id
         }
     }
 }
@@ -246,7 +289,7 @@ extension Payment {
 extension Receipt {
     fileprivate var order: OrderID? {
         switch self {
-        case .charged: nil
+        case .charged, .canceled: nil
         case .ordered(let id): id
         }
     }
@@ -258,6 +301,7 @@ extension Outcome {
         switch self {
         case .accepted(.charged): "charged"
         case .accepted(.ordered): "ordered"
+        case .accepted(.canceled): "canceled"
         case .refused(let refusal): String("\(refusal)".prefix { $0 != "(" })
         case .replayed: "replayed"
         case .inProgress: "inProgress"

@@ -83,26 +83,52 @@ struct RandomBatch: CustomStringConvertible {
             snapshot.products[ProductID(number)] = product(
                 number, price: random.chance(20) ? 0 : .random(in: 1...4_000, using: &random),
                 stock: .random(in: 0...12, using: &random),
-                version: .random(in: 1...9, using: &random))
+                version: .random(in: 1...9, using: &random), isOnSale: !random.chance(5))
+        }
+        for number in 0..<Int64.random(in: 0...4, using: &random) {
+            snapshot.orders[OrderID(number)] = placedOrder(number, in: snapshot, &random)
         }
         return snapshot
     }
 
+    /// Now and then of a user or with a product that is not there.
+    private static func placedOrder(
+        _ number: Int64, in snapshot: Snapshot, _ random: inout SplitMix64
+    ) -> PlacedOrder {
+        let missing: Int64 = random.chance(5) ? 1 : 0
+        let count = Int64(snapshot.products.count) + missing
+        let first = Int64.random(in: 1...count, using: &random)
+        let last = Int64.random(in: first...count, using: &random)
+        let lines = (first...last).map { product in
+            (product, Int64.random(in: 1...3, using: &random), Int64(product * 100))
+        }
+        return placed(
+            number, of: .random(in: 1...(Int64(snapshot.users.count) + missing), using: &random),
+            lines, status: random.chance(80) ? .paid : .canceled,
+            version: .random(in: 0...9, using: &random))
+    }
+
     private static func command(on snapshot: Snapshot, _ random: inout SplitMix64) -> Command {
         let user = UserID(.random(in: 0...Int64(snapshot.users.count), using: &random))
-        let action =
-            random.chance(30) ? charge(of: user, &random) : order(of: user, on: snapshot, &random)
+        let action: Command.Action =
+            switch Int.random(in: 0..<100, using: &random) {
+            case ..<25: charge(of: user, &random)
+            case ..<45: cancel(by: user, on: snapshot, &random)
+            default: order(of: user, on: snapshot, &random)
+            }
         guard random.chance(50) else { return Command(action) }
         let scope: Idempotency.Scope =
             switch action {
             case .charge: .charge
             case .order: .order
+            case .cancel(_, let order): .cancel(order)
             }
         let text = ["a", "b", "c"].randomElement(using: &random) ?? "a"
         return Command(
             action,
             idempotency: Idempotency(
-                key: key(text, of: user, scope), fingerprint: [random.chance(80) ? 0 : 1]))
+                key: key(text, of: Command(action).user, scope),
+                fingerprint: [random.chance(80) ? 0 : 1]))
     }
 
     private static func charge(of user: UserID, _ random: inout SplitMix64) -> Command.Action {
@@ -110,6 +136,15 @@ struct RandomBatch: CustomStringConvertible {
             .random(in: 1_000...(random.chance(90) ? 8_000 : 1_000_000), using: &random))
         guard let amount = try? ChargeAmount(amount) else { preconditionFailure("\(amount)") }
         return .charge(user: user, amount)
+    }
+
+    /// Of the user whose order it is, mostly.
+    private static func cancel(
+        by user: UserID, on snapshot: Snapshot, _ random: inout SplitMix64
+    ) -> Command.Action {
+        let order = OrderID(.random(in: 0...Int64(snapshot.orders.count), using: &random))
+        let owner = snapshot.orders[order]?.order.user ?? user
+        return .cancel(user: random.chance(95) ? owner : user, order)
     }
 
     private static func order(

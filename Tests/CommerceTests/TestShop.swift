@@ -5,10 +5,13 @@ struct TestShop {
     private(set) var snapshot: Snapshot
     private var numbers = Numbers()
 
-    init(_ users: [User] = [], _ products: [Product] = []) {
+    init(
+        _ users: [User] = [], _ products: [Product] = [], _ orders: [PlacedOrder] = []
+    ) {
         snapshot = Snapshot(
             users: Dictionary(uniqueKeysWithValues: users.map { ($0.id, $0) }),
-            products: Dictionary(uniqueKeysWithValues: products.map { ($0.id, $0) }))
+            products: Dictionary(uniqueKeysWithValues: products.map { ($0.id, $0) }),
+            orders: Dictionary(uniqueKeysWithValues: orders.map { ($0.order.id, $0) }))
         numbers.add(orders: Array(9_001...9_200), payments: Array(7_001...7_200))
     }
 
@@ -34,6 +37,15 @@ struct TestShop {
         for product in plan.writes.products.values {
             snapshot.products[product.id] = product.committed
         }
+        for order in plan.writes.orders {
+            snapshot.orders[order.id] = PlacedOrder(
+                order, status: .paid, version: 0, placedAt: moment)
+        }
+        for placed in plan.writes.canceled {
+            snapshot.orders[placed.order.id] = PlacedOrder(
+                placed.order, status: .canceled, version: placed.version + 1,
+                placedAt: placed.placedAt)
+        }
         for key in plan.writes.keys {
             snapshot.keys[key.idempotency.key] = Snapshot.KeyRecord(
                 fingerprint: key.idempotency.fingerprint, answer: .to(key.receipt))
@@ -49,11 +61,28 @@ func user(_ number: Int64, points: Int64, version: Int64 = 1) -> User {
 }
 
 func product(
-    _ number: Int64, price: Int64 = 1_000, stock: Int64 = 10, version: Int64 = 1
+    _ number: Int64, price: Int64 = 1_000, stock: Int64 = 10, version: Int64 = 1,
+    isOnSale: Bool = true
 ) -> Product {
     Product(
         id: ProductID(number), name: "샐러드", price: Won(price), stock: stock,
-        version: Product.Version(stock: version, product: 1))
+        version: Product.Version(stock: version, product: 1), isOnSale: isOnSale)
+}
+
+let moment = Moment("2026-01-31 23:59:59.123456")
+
+/// An order as the database has it; the lines are (product, quantity, price).
+func placed(
+    _ number: Int64, of user: Int64, _ lines: [(Int64, Int64, Int64)],
+    status: PlacedOrder.Status = .paid, version: Int64 = 0
+) -> PlacedOrder {
+    let lines = lines.map { product, quantity, price in
+        Order.Line(product: ProductID(product), quantity: quantity, price: Won(price))
+    }
+    let total = lines.reduce(Won.zero) { $0 + $1.price * $1.quantity }
+    return PlacedOrder(
+        Order(id: OrderID(number), user: UserID(user), lines: lines, total: total),
+        status: status, version: version, placedAt: moment)
 }
 
 func line(_ product: Int64, _ quantity: Int64) -> Cart.Line {
@@ -86,6 +115,18 @@ func order(
         idempotency: idempotency)
 }
 
+func cancel(
+    _ order: Int64, of user: Int64, key: String? = nil, fingerprint: UInt8 = 0
+) -> Command {
+    let idempotency = key.map {
+        Idempotency(
+            key: Idempotency.Key(
+                user: UserID(user), scope: .cancel(OrderID(order)), text: $0),
+            fingerprint: [fingerprint])
+    }
+    return Command(.cancel(user: UserID(user), OrderID(order)), idempotency: idempotency)
+}
+
 extension StoredAnswer {
     /// Stands for what the API renders: another answer for every receipt.
     static func to(_ receipt: Receipt) -> StoredAnswer {
@@ -94,6 +135,8 @@ extension StoredAnswer {
             StoredAnswer(status: 200, body: Array("\(user.id) has \(user.points)".utf8))
         case .ordered(let order):
             StoredAnswer(status: 200, body: Array("order \(order)".utf8))
+        case .canceled(let order):
+            StoredAnswer(status: 200, body: Array("order \(order) is canceled".utf8))
         }
     }
 }

@@ -76,5 +76,9 @@ import Testing
         let ordering = try order(26, line(101, 2), paying: 4_000)
         #expect(ordering.user == UserID(26))
         #expect(ordering.cart == (try Cart([line(101, 2)])))
+        #expect(ordering.canceledOrder == nil && ordering.linesMax == 1)
+        let canceling = cancel(7, of: 27)
+        #expect(canceling.user == UserID(27) && canceling.cart == nil)
+        #expect(canceling.canceledOrder == OrderID(7))
     }
 }

@@ -43,7 +43,9 @@ struct Books {
             wrong.append(
                 "user \(user): \(opening) + \(moved[user, default: 0]) ≠ \(now[user, default: 0])")
         }
-        for (product, count) in units where window[product] != sold[product, default: 0] + count {
+        let counted = sold.merging(units, uniquingKeysWith: +)
+        for product in Set(counted.keys).union(window.keys)
+        where window[product, default: 0] != counted[product, default: 0] {
             wrong.append("product \(product): the window has \(window[product, default: 0])")
         }
         for (sql, meaning) in Self.contradictions {
@@ -61,8 +63,15 @@ struct Books {
         ),
         (
             "orders o WHERE (SELECT COUNT(*) FROM payment_history p WHERE p.order_id = o.id AND "
-                + "p.total_price = o.total_price AND p.user_id = o.user_id AND p.pay_method = 'POINT') "
-                + "<> 1", "orders without exactly one payment of their total"
+                + "p.total_price = o.total_price AND p.user_id = o.user_id AND p.pay_method = 'POINT' "
+                + "AND p.status = 'COMPLETED') <> 1",
+            "orders without exactly one payment of their total"
+        ),
+        (
+            "orders o WHERE (SELECT COUNT(*) FROM payment_history p WHERE p.order_id = o.id AND "
+                + "p.total_price = o.total_price AND p.user_id = o.user_id AND "
+                + "p.status = 'REFUNDED') <> (o.status = 'CANCELED')",
+            "orders that were not given back as often as they were canceled"
         ),
         (
             "(SELECT w.product_id FROM sale_window w LEFT JOIN sale_hourly h USING (product_id) "

@@ -9,7 +9,8 @@ import Testing
         for path in [
             "/", "/nowhere", "/api/v1", "/api/v1/", "/api/v1/users", "/api/v1/users/25/",
             "/api/v1/users/25/charge/x", "/orders", "/users/25", "/api/v2/orders",
-            "/API/v1/orders", "/api/v1/livez", "/products", "/api/v1/users/25/points", "/livez/x",
+            "/API/v1/orders", "/api/v1/orders/", "/api/v1/orders/1/cancel/", "/api/v1/orders/1/x",
+            "/orders/1", "/api/v1/livez", "/products", "/api/v1/users/25/points", "/livez/x",
         ] {
             try expectProblem(try shop.get(path), 404, "NOT_FOUND", nil, "\(path)")
         }
@@ -25,7 +26,7 @@ import Testing
                 #expect(answer["Allow"] == "GET, HEAD")
             }
         }
-        for path in ["/api/v1/orders", "/api/v1/users/25/charge"] {
+        for path in ["/api/v1/orders", "/api/v1/users/25/charge", "/api/v1/orders/1/cancel"] {
             for method in ["GET", "PUT", "DELETE"] {
                 let answer = try shop.request(method, path)
                 try expectProblem(

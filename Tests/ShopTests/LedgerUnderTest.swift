@@ -159,6 +159,13 @@ extension Command {
             .order(user: user, try Cart([line]), payment: Won(won ?? 2_000 * quantity)),
             idempotency: key.map { Idempotency($0, .order, of: user, "\(product)") })
     }
+
+    static func cancel(_ order: OrderID, of user: Int64, key: String? = nil) -> Command {
+        let user = UserID(user)
+        return Command(
+            .cancel(user: user, order),
+            idempotency: key.map { Idempotency($0, .cancel(order), of: user, "") })
+    }
 }
 
 extension Idempotency {

@@ -47,7 +47,8 @@ final class GroupCommit: LockStrategy {
         switch try shop.ledger.submit(command) {
         case .accepted(.ordered(let id)): return .sold(id)
         case .refused(.outOfStock): return .soldOut
-        case .accepted(.charged), .refused, .replayed, .inProgress, .keyReused:
+        case .accepted(.charged), .accepted(.canceled), .refused, .replayed, .inProgress,
+            .keyReused:
             throw BenchError("an order without a key got an answer that is none")
         }
     }

@@ -1,0 +1,39 @@
+import Commerce
+import FastCGI
+import HTTPTypes
+import Store
+
+/// POST /api/v1/orders/{orderId}/cancel
+///
+/// Whose order it is never changes, so it is read before the command is made.
+func cancel(_ request: Request, _ order: PathNumber, _ shop: Shop) throws -> CommandRequest {
+    guard let key = try request.idempotencyKey() else { throw Problem.idempotencyKeyMissing }
+    guard let id = order.positive.map(OrderID.init), let buyer = try shop.orders.buyer(of: id)
+    else { throw Problem.unknownOrder }
+    let idempotency = Idempotency(
+        key: Idempotency.Key(user: buyer, scope: .cancel(id), text: key),
+        fingerprint: fingerprint(of: request.body))
+    return CommandRequest(
+        command: Command(.cancel(user: buyer, id), idempotency: idempotency),
+        refusing: Problem.init(refusedCancel:))
+}
+
+extension Problem {
+    static let unknownOrder = Problem(
+        .notFound, "ORDER_NOT_FOUND", "Order not found", "존재하지 않는 주문입니다.")
+
+    fileprivate init(refusedCancel refusal: Refusal) {
+        self =
+            switch refusal {
+            case .unknownOrder: .unknownOrder
+            case .unknownUser: .unknownUser
+            case .orderNotCancelable:
+                Problem(
+                    .conflict, "ORDER_NOT_CANCELABLE", "Order not cancelable",
+                    "취소할 수 없는 주문입니다.")
+            case .chargeBelowMinimum, .chargeAboveMaximum, .unknownProduct, .priceMismatch,
+                .outOfStock, .insufficientPoints:
+                preconditionFailure("a cancel neither charges nor buys")
+            }
+    }
+}

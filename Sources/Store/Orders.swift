@@ -1,0 +1,73 @@
+public import Commerce
+import MariaDB
+
+/// Reads of what users have ordered. Always from the database.
+public struct Orders: Sendable {
+    let pool: Pool
+
+    /// Whose order it is, which never changes.
+    ///
+    /// - Returns: nil when there is no such order.
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func buyer(of id: OrderID) throws -> UserID? {
+        try pool.withConnection { connection in
+            try connection.query(
+                "SELECT user_id FROM orders WHERE id = ? AND NOT is_delete", [.integer(id.number)]
+            ) { row throws(DatabaseError) in UserID(try row.integer(0)) }
+        }.first
+    }
+
+    // MARK: - Rows
+
+    /// Reads orders with their lines, by number.
+    ///
+    /// - Parameter locking: whether the orders are locked until the transaction ends. Their lines
+    ///   never change.
+    static func read(
+        _ ids: [OrderID], on connection: Connection, locking: Bool = false
+    ) throws(DatabaseError) -> [PlacedOrder] {
+        let list = Batch.placeholders(ids.count)
+        let values = Batch.padded(ids.map(\.number))
+        // The lines second: what is found of an order that is committed meanwhile is all of it.
+        let headers = try connection.query(
+            """
+            SELECT id, user_id, total_price, status, version, created_at FROM orders
+            WHERE id IN (\(list)) AND NOT is_delete ORDER BY id\(locking ? " FOR UPDATE" : "")
+            """, values, header)
+        let found = try connection.query(
+            """
+            SELECT order_id, product_id, quantity, price FROM orders_item
+            WHERE order_id IN (\(list)) ORDER BY order_id, product_id
+            """, values, line)
+        let lines = Dictionary(grouping: found, by: \.order)
+        return headers.map { placed in
+            let order = placed.order
+            return PlacedOrder(
+                Order(
+                    id: order.id, user: order.user, lines: (lines[order.id] ?? []).map(\.line),
+                    total: order.total),
+                status: placed.status, version: placed.version, placedAt: placed.placedAt)
+        }
+    }
+
+    /// An order without its lines.
+    private static func header(_ row: borrowing Row) throws(DatabaseError) -> PlacedOrder {
+        let order = Order(
+            id: OrderID(try row.integer(0)), user: UserID(try row.integer(1)), lines: [],
+            total: Won(try row.integer(2)))
+        // The schema knows these two; of a third one nothing would be given back.
+        let status = PlacedOrder.Status(rawValue: try row.text(3)) ?? .canceled
+        return PlacedOrder(
+            order, status: status, version: try row.integer(4),
+            placedAt: Moment(try row.text(5)))
+    }
+
+    private static func line(
+        _ row: borrowing Row
+    ) throws(DatabaseError) -> (order: OrderID, line: Order.Line) {
+        let line = Order.Line(
+            product: ProductID(try row.integer(1)), quantity: try row.integer(2),
+            price: Won(try row.integer(3)))
+        return (OrderID(try row.integer(0)), line)
+    }
+}
