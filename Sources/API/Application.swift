@@ -46,7 +46,8 @@ public struct Application: Sendable {
             case .charge: return try carryOut(try charge(request, number), visit, seat)
             case .orders: return try carryOut(try order(request), visit, seat)
             case .cancel: return try carryOut(try cancel(request, number, shop), visit, seat)
-            case .user, .product, .popular, .live, .ready, .metrics, .nothing:
+            case .user, .userOrders, .userPayments, .product, .products, .popular, .order, .live,
+                .ready, .metrics, .nothing:
                 return .now(finish(visit, try read(resource, request, number)))
             }
         } catch {
@@ -59,8 +60,12 @@ public struct Application: Sendable {
     ) throws -> Response {
         switch resource {
         case .user: try balance(number, shop)
+        case .userOrders: try orders(request, of: number, shop)
+        case .userPayments: try payments(request, of: number, shop)
         case .product: try product(request, number, shop)
+        case .products: try products(request, shop)
         case .popular: try popular(shop)
+        case .order: try placedOrder(number, shop)
         case .live: live()
         case .ready: try ready(shop, isDraining: surroundings.isDraining())
         case .metrics: .text(surroundings.metrics(), "text/plain; version=0.0.4; charset=utf-8")

@@ -29,6 +29,32 @@ private func matches(_ condition: String, _ tag: String) -> Bool {
     }
 }
 
+/// GET /api/v1/products: by number, or with `q` those whose names begin with it, by name.
+func products(_ request: Request, _ shop: Shop) throws -> Response {
+    let prefix = try request.parameter("q")
+    if let prefix, !(1...prefixLengthMax).contains(prefix.unicodeScalars.count) {
+        throw Problem.malformed("q is 1 to \(prefixLengthMax) characters.")
+    }
+    let list = prefix == nil ? "products" : "products/name"
+    let page = try PageRequest(request, of: list)
+    let place = page.after.map { Catalogue.Place(after: ProductID($0.id), named: $0.name) }
+    let found =
+        if let prefix {
+            try shop.catalogue.products(named: prefix, after: place, countMax: page.countMax)
+        } else {
+            try shop.catalogue.products(after: place, countMax: page.countMax)
+        }
+    return .page(
+        found, of: page, at: "/api/v1/products",
+        parameters: prefix.map { [("q", $0)] } ?? [], JSON.product
+    ) { last in
+        Cursor(list: list, id: last.id.number, name: prefix == nil ? "" : last.name)
+    }
+}
+
+/// Of `q`: with it and a cursor the next address still fits nginx's buffer for a response's head.
+private let prefixLengthMax = 100
+
 /// GET /products/popular
 func popular(_ shop: Shop) throws -> Response {
     .json(try shop.bestSellers.page(), cacheControl: "max-age=1")

@@ -29,7 +29,7 @@ extension JSON {
         ])
     }
 
-    fileprivate static func product(_ product: Product) -> JSON {
+    static func product(_ product: Product) -> JSON {
         .object([
             ("id", .number(product.id.number)), ("name", .string(product.name)),
             ("price", .number(product.price.amount)), ("stock", .number(product.stock)),

@@ -3,16 +3,21 @@ import HTTPTypes
 
 /// What an address names.
 enum Resource: Int, CaseIterable {
-    case user, charge, product, popular, orders, cancel, live, ready, metrics, nothing
+    case user, charge, userOrders, userPayments, product, products, popular, orders, order, cancel
+    case live, ready, metrics, nothing
 
     /// As logs and metrics show it.
     var pattern: String {
         switch self {
         case .user: "/api/v1/users/{userId}"
         case .charge: "/api/v1/users/{userId}/charge"
+        case .userOrders: "/api/v1/users/{userId}/orders"
+        case .userPayments: "/api/v1/users/{userId}/payments"
         case .product: "/products/{productId}"
+        case .products: "/api/v1/products"
         case .popular: "/products/popular"
         case .orders: "/api/v1/orders"
+        case .order: "/api/v1/orders/{orderId}"
         case .cancel: "/api/v1/orders/{orderId}/cancel"
         case .live: "/livez"
         case .ready: "/readyz"
@@ -25,7 +30,9 @@ enum Resource: Int, CaseIterable {
     var method: HTTPRequest.Method {
         switch self {
         case .charge, .orders, .cancel: .post
-        case .user, .product, .popular, .live, .ready, .metrics, .nothing: .get
+        case .user, .userOrders, .userPayments, .product, .products, .popular, .order, .live,
+            .ready, .metrics, .nothing:
+            .get
         }
     }
 
@@ -62,6 +69,7 @@ func route(_ path: Substring) -> (Resource, PathNumber) {
     switch rest {
     case "/products/popular": return (.popular, .none)
     case "/orders" where inAPI: return (.orders, .none)
+    case "/products" where inAPI: return (.products, .none)
     case "/livez" where !inAPI: return (.live, .none)
     case "/readyz" where !inAPI: return (.ready, .none)
     case "/metrics" where !inAPI: return (.metrics, .none)
@@ -77,7 +85,9 @@ func route(_ path: Substring) -> (Resource, PathNumber) {
 
 /// What has a number in its address, under `/api/v1`.
 private let numbered: [(prefix: String, suffix: String, Resource)] = [
-    ("/users/", "", .user), ("/users/", "/charge", .charge), ("/orders/", "/cancel", .cancel),
+    ("/users/", "", .user), ("/users/", "/charge", .charge), ("/users/", "/orders", .userOrders),
+    ("/users/", "/payments", .userPayments), ("/orders/", "", .order),
+    ("/orders/", "/cancel", .cancel),
 ]
 
 extension Substring {

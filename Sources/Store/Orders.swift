@@ -1,9 +1,23 @@
 public import Commerce
 import MariaDB
 
-/// Reads of what users have ordered. Always from the database.
+/// Reads of what users have ordered and paid. Always from the database.
 public struct Orders: Sendable {
     let pool: Pool
+
+    /// An order with what its products are called now.
+    public struct Page: Sendable {
+        public let placed: PlacedOrder
+        public let names: [ProductID: String]
+    }
+
+    /// - Returns: nil when there is no such order.
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func order(_ id: OrderID) throws -> Page? {
+        try pool.withConnection { connection in
+            try Self.pages(try Self.read([id], on: connection), on: connection).first
+        }
+    }
 
     /// Whose order it is, which never changes.
     ///
@@ -15,6 +29,40 @@ public struct Orders: Sendable {
                 "SELECT user_id FROM orders WHERE id = ? AND NOT is_delete", [.integer(id.number)]
             ) { row throws(DatabaseError) in UserID(try row.integer(0)) }
         }.first
+    }
+
+    /// A user's orders, the latest number first.
+    ///
+    /// - Parameter before: the last order that was shown; nil for the newest.
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func orders(of user: UserID, before: OrderID?, countMax: Int) throws -> [Page] {
+        try pool.withConnection { connection in
+            let ids = try connection.query(
+                """
+                SELECT id FROM orders FORCE INDEX (orders_by_user)
+                WHERE user_id = ? AND id < ? AND NOT is_delete ORDER BY id DESC LIMIT ?
+                """,
+                [
+                    .integer(user.number), .integer(before?.number ?? .max),
+                    .integer(Int64(countMax)),
+                ]
+            ) { row throws(DatabaseError) in OrderID(try row.integer(0)) }
+            if ids.isEmpty { return [] }
+            return try Self.pages(try Self.read(ids, on: connection), on: connection).reversed()
+        }
+    }
+
+    private static func pages(
+        _ orders: [PlacedOrder], on connection: Connection
+    ) throws(DatabaseError) -> [Page] {
+        let products = Set(orders.flatMap(\.order.lines).map(\.product)).sorted()
+        if products.isEmpty { return orders.map { Page(placed: $0, names: [:]) } }
+        let names = try connection.query(
+            "SELECT id, name FROM product WHERE id IN (\(Batch.placeholders(products.count)))",
+            Batch.padded(products.map(\.number))
+        ) { row throws(DatabaseError) in (ProductID(try row.integer(0)), try row.text(1)) }
+        let byID = Dictionary(names) { first, _ in first }
+        return orders.map { Page(placed: $0, names: byID) }
     }
 
     // MARK: - Rows

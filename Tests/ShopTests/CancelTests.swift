@@ -35,6 +35,8 @@ import Testing
             let document = try shop.get("/products/\(product)").decoded([ProductDocument].self)
             #expect(document[0].stock == 1_000)
         }
+        let text = try shop.get("/api/v1/orders/\(id)").text
+        #expect(text.contains(#""status": "CANCELED""#))
         #expect(
             try shop.number(
                 """

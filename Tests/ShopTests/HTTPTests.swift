@@ -17,7 +17,10 @@ import Testing
     }
 
     @Test func `a wrong method is 405 and says which are right`() throws {
-        let reading = ["/api/v1/users/25", "/products/25", "/products/popular", "/livez"]
+        let reading = [
+            "/api/v1/users/25", "/products/25", "/products/popular", "/livez", "/api/v1/orders/1",
+            "/api/v1/users/25/orders", "/api/v1/users/25/payments", "/api/v1/products",
+        ]
         for path in reading {
             for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
                 let answer = try shop.request(method, path, body: Array("{}".utf8))
