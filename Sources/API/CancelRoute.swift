@@ -20,7 +20,7 @@ func cancel(_ request: Request, _ order: PathNumber, _ shop: Shop) throws -> Com
 
 extension Problem {
     static let unknownOrder = Problem(
-        .notFound, "ORDER_NOT_FOUND", "Order not found", "존재하지 않는 주문입니다.")
+        .notFound, "ORDER_NOT_FOUND", "Order not found", "There is no such order.")
 
     fileprivate init(refusedCancel refusal: Refusal) {
         self =
@@ -30,7 +30,7 @@ extension Problem {
             case .orderNotCancelable:
                 Problem(
                     .conflict, "ORDER_NOT_CANCELABLE", "Order not cancelable",
-                    "취소할 수 없는 주문입니다.")
+                    "This order cannot be canceled.")
             case .chargeBelowMinimum, .chargeAboveMaximum, .unknownProduct, .priceMismatch,
                 .outOfStock, .insufficientPoints:
                 preconditionFailure("a cancel neither charges nor buys")

@@ -49,7 +49,8 @@ import Testing
     @Test func `a canceled order is not canceled again`() throws {
         let id = try ordered()
         #expect(try cancel(id, key: "a").status == 200)
-        try expectProblem(try cancel(id, key: "b"), 409, "ORDER_NOT_CANCELABLE", "취소할 수 없는 주문입니다.")
+        try expectProblem(
+            try cancel(id, key: "b"), 409, "ORDER_NOT_CANCELABLE", "This order cannot be canceled.")
         // A refused request leaves its key free, and changes nothing.
         #expect(try shop.number("SELECT COUNT(*) FROM idempotency_key") == 1)
         #expect(try books.discrepancies() == [])
@@ -66,7 +67,7 @@ import Testing
                 if key == nil {
                     try expectProblem(answer, 400, "IDEMPOTENCY_KEY_MISSING")
                 } else {
-                    try expectProblem(answer, 404, "ORDER_NOT_FOUND", "존재하지 않는 주문입니다.")
+                    try expectProblem(answer, 404, "ORDER_NOT_FOUND", "There is no such order.")
                 }
             }
         }

@@ -85,7 +85,7 @@ import Testing
         for number in ["2", "0", "-1", "x", "99999999999999999999"] {
             try expectProblem(
                 try shop.get("/api/v1/orders/\(number)"), 404, "ORDER_NOT_FOUND",
-                "존재하지 않는 주문입니다.")
+                "There is no such order.")
         }
     }
 
