@@ -118,7 +118,7 @@ set xrange [0.8:320]
 set xlabel 'clients'
 set grid ytics
 set multiplot layout 1,2 title '$scenario: medians of $load_rounds rounds'
-set key top left
+set key top left opaque
 set yrange [0:*]
 set ylabel 'answers a second'
 plot for [front in fronts] file(front) using 1:2 with linespoints lw 2 pt 7 title front
