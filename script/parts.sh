@@ -83,8 +83,9 @@ start_memcached() {
     ((EUID)) || as_root=(-u root)
     check_socket_path "$socket"
     rm -f "$socket"
-    start_part memcached "$1/memcached.log" memcached "${as_root[@]}" -s "$socket" -a 0600 -m 64 \
-        -c 1024
+    # One thread: a get takes it a few microseconds, and more threads only take turns.
+    start_part memcached "$1/memcached.log" memcached "${as_root[@]}" -s "$socket" -a 0600 \
+        -m 64 -t 1 -c 1024
     wait_for memcached "$memcached_start_seconds" test -S "$socket"
 }
 

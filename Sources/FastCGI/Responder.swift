@@ -14,7 +14,7 @@ public final class Responder: Sendable {
         /// Threads, and so requests handled at one time.
         public var workers = 128
         /// Workers that wait for events or handle a request without blocking: see ``Seats``.
-        public var seats = 2 * max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        public var seats = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         /// Of one worker: room for a JSON document of the deepest nesting that Foundation reads.
         public var stackBytes = 1 << 20
         /// Above what nginx keeps: its worker processes times `keepalive`. Further connections wait

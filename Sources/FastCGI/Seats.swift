@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// The right to wait for events and to handle them, which only a few workers have at a time: two
-/// for each processor, since a read of the cache or the database waits a little.
+/// The right to wait for events and to handle them, which only as many workers have at a time as
+/// there are processors.
 ///
 /// Were all workers waiting, each request would wake another thread, and the processors would be
 /// busy changing threads: measured at 32 connections, few seats answer nearly twice as many short
