@@ -17,9 +17,9 @@
 --   an order    adds its units to the bucket of its hour, and to the window;
 --   a cancel    subtracts them from the bucket of the order's hour, and from the window. Where
 --               that bucket has expired, its units left the window with it: nothing to do;
---   the expiry  deletes buckets whose hour began more than 72 hours ago and subtracts them from
---               the window, a bounded number a transaction (DELETE … ORDER BY hour, product_id
---               LIMIT n RETURNING product_id, quantity). It runs before the best sellers are read,
+--   the expiry  deletes buckets whose hour ended at least 72 hours ago and subtracts them from the
+--               window, a bounded number a transaction (DELETE … ORDER BY hour, product_id LIMIT n
+--               RETURNING product_id, quantity). A thread of the service does it every few seconds,
 --               so a stretch without any order cannot keep old sales alive.
 --
 -- Every writer takes the rows of sale_hourly first and those of sale_window second, each in the
