@@ -70,10 +70,21 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
+
+        // Brings events to those who want to know of them.
+        .target(
+            name: "Events",
+            dependencies: [
+                "Commerce", "MariaDB", "Store", "Threads",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "CommerceTool",
             dependencies: [
-                "API", "FastCGI", "MariaDB", "Memcached", "Prometheus", "Store", "Threads",
+                "API", "Events", "FastCGI", "MariaDB", "Memcached", "Prometheus", "Store",
+                "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
