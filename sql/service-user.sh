@@ -103,9 +103,8 @@ allow orders_item SELECT INSERT
 # Every movement of points is a new row. No UPDATE, no DELETE: this is the ledger.
 allow payment_history SELECT INSERT
 
-# A stored answer stays as it was sent. Without DELETE the service cannot free a key that has been
-# used; the purge of keys older than 72 hours belongs to whoever operates the database.
-allow idempotency_key SELECT INSERT
+# A stored answer stays as it was sent. DELETE is for the purge of keys older than 72 hours.
+allow idempotency_key SELECT INSERT DELETE
 
 # Orders and cancels count units in the bucket of the hour; the expiry drops buckets older than 72
 # hours. DELETE is safe here because the orders' lines keep the truth.
@@ -113,6 +112,20 @@ allow sale_hourly SELECT INSERT UPDATE DELETE
 
 # Moves together with sale_hourly. A product that sells nothing any more stays, at 0.
 allow sale_window SELECT INSERT UPDATE
+
+# What an event says is never rewritten: it is added, dispatched, and purged once it has arrived.
+allow outbox SELECT INSERT 'UPDATE (dispatched_at)' DELETE
+
+# A delivery is about one event and one target for as long as it is there.
+allow delivery SELECT INSERT 'UPDATE (state)' 'UPDATE (attempts)' 'UPDATE (due_at)' \
+    'UPDATE (last_error)' 'UPDATE (finished_at)' DELETE
+
+# An endpoint never moves to another address: whoever has a new one adds a new endpoint.
+allow webhook_endpoint SELECT INSERT 'UPDATE (secret)' 'UPDATE (previous_secret)' \
+    'UPDATE (previous_secret_until)' 'UPDATE (disabled_at)' 'UPDATE (disabled_reason)'
+
+# What was sent was sent; DELETE is for the purge.
+allow notification SELECT INSERT DELETE
 
 # The service refuses to start on a schema that is older than itself, and writes no history.
 allow schema_migrations SELECT

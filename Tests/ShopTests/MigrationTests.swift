@@ -199,7 +199,9 @@ import Testing
             "DELETE FROM orders", "UPDATE orders SET total_price = 0",
             "UPDATE users SET name = 'x'", "UPDATE product SET price = 0",
             "INSERT INTO users (name, hp_no) VALUES ('x', 'x')",
-            "DELETE FROM idempotency_key", "SELECT * FROM mysql.user",
+            "UPDATE idempotency_key SET response = ''", "UPDATE outbox SET payload = '{}'",
+            "UPDATE delivery SET event_id = UUID()", "UPDATE webhook_endpoint SET url = ''",
+            "DELETE FROM webhook_endpoint", "SELECT * FROM mysql.user",
         ] {
             #expect(throws: DatabaseError.self, "\(sql)") { try service.execute(sql) }
         }
