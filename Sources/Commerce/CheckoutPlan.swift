@@ -33,7 +33,7 @@ public struct CheckoutPlan: Sendable {
         if let earlier = earlierUse(of: command.idempotency) { return earlier }
         let receipt: Receipt
         do throws(Refusal) {
-            receipt = try apply(command.action)
+            receipt = try apply(command)
         } catch {
             return .refused(error)
         }
@@ -58,27 +58,33 @@ public struct CheckoutPlan: Sendable {
         return nil
     }
 
-    private mutating func apply(_ action: Command.Action) throws(Refusal) -> Receipt {
-        switch action {
-        case .charge(let user, let amount): try charge(user, amount)
-        case .order(let user, let cart, let payment): try order(cart, for: user, paying: payment)
-        case .cancel(let user, let id): try cancel(id, of: user)
+    private mutating func apply(_ command: Command) throws(Refusal) -> Receipt {
+        let trace = command.traceID
+        return switch command.action {
+        case .charge(let user, let amount): try charge(user, amount, trace)
+        case .order(let user, let cart, let payment):
+            try order(cart, for: user, paying: payment, trace)
+        case .cancel(let user, let id): try cancel(id, of: user, trace)
         }
     }
 
-    private mutating func charge(_ id: UserID, _ amount: ChargeAmount) throws(Refusal) -> Receipt {
+    private mutating func charge(
+        _ id: UserID, _ amount: ChargeAmount, _ trace: TraceID?
+    ) throws(Refusal) -> Receipt {
         guard var user = shop.users[id] else { throw .unknownUser }
         guard user.points <= Won.maximumBalance - amount.won else { throw .chargeAboveMaximum }
         user.points = user.points + amount.won
         keep(user)
+        let payment = numbers.nextPayment()
         writes.payments.append(
-            Payment(id: numbers.nextPayment(), user: id, amount: amount.won, purpose: .charge))
+            Payment(id: payment, user: id, amount: amount.won, purpose: .charge))
+        writes.events.append(.charged(user, by: amount.won, payment: payment, traceID: trace))
         return .charged(user)
     }
 
     /// Refuses in the order of the contract: user, product, price, stock, points.
     private mutating func order(
-        _ cart: Cart, for id: UserID, paying payment: Won
+        _ cart: Cart, for id: UserID, paying payment: Won, _ trace: TraceID?
     ) throws(Refusal) -> Receipt {
         guard var user = shop.users[id] else { throw .unknownUser }
         let lines = try price(cart)
@@ -96,11 +102,14 @@ public struct CheckoutPlan: Sendable {
         writes.payments.append(
             Payment(
                 id: numbers.nextPayment(), user: id, amount: total, purpose: .order(order.id)))
+        writes.events.append(.paid(order, traceID: trace))
         return .ordered(order.id)
     }
 
     /// Undoes what the order did, at the prices of that time.
-    private mutating func cancel(_ id: OrderID, of buyer: UserID) throws(Refusal) -> Receipt {
+    private mutating func cancel(
+        _ id: OrderID, of buyer: UserID, _ trace: TraceID?
+    ) throws(Refusal) -> Receipt {
         guard var placed = shop.orders[id], placed.order.user == buyer else {
             throw .unknownOrder
         }
@@ -119,6 +128,7 @@ public struct CheckoutPlan: Sendable {
         writes.payments.append(
             Payment(
                 id: numbers.nextPayment(), user: buyer, amount: order.total, purpose: .refund(id)))
+        writes.events.append(.cancelled(order, traceID: trace))
         return .canceled(id)
     }
 

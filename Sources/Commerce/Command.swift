@@ -11,10 +11,15 @@ public struct Command: Sendable {
     public let action: Action
     /// Present where the client sent an idempotency key.
     public let idempotency: Idempotency?
+    /// Of the request; its event bears it.
+    public let traceID: TraceID?
 
-    public init(_ action: Action, idempotency: Idempotency? = nil) {
+    public init(
+        _ action: Action, idempotency: Idempotency? = nil, traceID: TraceID? = nil
+    ) {
         self.action = action
         self.idempotency = idempotency
+        self.traceID = traceID
     }
 
     public var user: UserID {

@@ -11,5 +11,8 @@ public struct Moment: Hashable, Comparable, Sendable {
     /// The beginning of its hour.
     public var hour: Moment { Moment("\(text.prefix(13)):00:00") }
 
+    /// As RFC 3339 spells it, to the microsecond: `2026-01-31T23:59:59.123456Z`.
+    public var rfc3339: String { "\(text.prefix(10))T\(text.dropFirst(11))Z" }
+
     public static func < (left: Moment, right: Moment) -> Bool { left.text < right.text }
 }

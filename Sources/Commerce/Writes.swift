@@ -16,6 +16,8 @@ public struct Writes: Sendable {
     public internal(set) var canceled: [PlacedOrder] = []
     public internal(set) var payments: [Payment] = []
     public internal(set) var keys: [Key] = []
+    /// One an accepted command, in the order of the commands.
+    public internal(set) var events: [EventDraft] = []
 
     /// Every accepted command makes a payment: without one nothing was accepted.
     public var isEmpty: Bool { payments.isEmpty }

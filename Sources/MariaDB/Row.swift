@@ -68,7 +68,7 @@ public struct Row: ~Copyable {
         return [UInt8](columns.bytes(column))
     }
 
-    private func unexpected(_ what: String, _ column: Int) -> DatabaseError {
+    func unexpected(_ what: String, _ column: Int) -> DatabaseError {
         DatabaseError(.other, "Column \(column) is \(what).")
     }
 }

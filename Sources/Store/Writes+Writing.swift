@@ -19,6 +19,7 @@ extension Writes {
         try writeOrders(on: connection, at: now)
         try writePayments(on: connection)
         try writeKeys(on: connection, renderer)
+        try writeEvents(on: connection, at: now)
         try writeSales(on: connection, at: now)
         try writeStock(on: connection)
     }
