@@ -111,7 +111,7 @@ let package = Package(
         .executableTarget(
             name: "EchoResponder",
             dependencies: [
-                "FastCGI",
+                "FastCGI", "Threads",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,11 +1,9 @@
 import Configuration
-import FastCGI
 import Logging
 import MariaDB
 import Memcached
-import Store
 
-/// A setting of `commerce serve`, read from the environment variable of its raw value.
+/// A setting of the commands, read from the environment variable of its raw value.
 enum Setting: String, CaseIterable {
     case socket = "COMMERCE_SOCKET"
     case workers = "COMMERCE_WORKERS"
@@ -43,6 +41,24 @@ enum Setting: String, CaseIterable {
         case .logLevel: "trace, debug, info, warning, error … (info)"
         }
     }
+
+    /// Whether it must not be shown.
+    var isSecret: Bool { self == .databasePassword }
+
+    /// Those of ``Settings``.
+    static let ofTheDatabase: [Setting] = [
+        .databaseSocket, .databaseHost, .databasePort, .databaseAuthority, .databaseName,
+        .databaseUser, .databasePassword,
+    ]
+
+    /// What `--help` says of the settings of a command.
+    static func help(_ settings: [Setting]) -> String {
+        "SETTINGS, from the environment:\n"
+            + settings.map { setting in
+                let padding = String(repeating: " ", count: 28 - setting.rawValue.count)
+                return "  \(setting.rawValue)\(padding)\(setting.explanation)"
+            }.joined(separator: "\n")
+    }
 }
 
 /// A setting that stops the start, in one line.
@@ -54,30 +70,17 @@ struct SettingError: Error, CustomStringConvertible {
     }
 }
 
-/// The settings of `commerce serve`.
+/// What every command has to know that works with the shop's database.
 struct Settings {
-    let socketPath: String?
-    let workers: Int
     let database: Server
     let databaseConnections: Int
-    /// One for each lane; where a command is carried out by its caller, as many as for reads.
-    var ledgerConnections: Int {
-        switch ledger.strategy {
-        case .groupCommit(let lanes): lanes
-        case .versionCheck, .forUpdate: databaseConnections
-        }
-    }
-    let ledger: Shop.LedgerOptions
     let memcached: Memcached.Address?
     let logLevel: Logger.Level
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
-        socketPath = environment.text(.socket)
-        workers = try environment.number(.workers, in: 1...1_024) ?? 128
         database = try Self.database(environment)
         databaseConnections = try environment.number(.databasePool, in: 1...1_000) ?? 32
-        ledger = try Self.ledger(environment)
         memcached = try environment.text(.memcached).map(Self.memcached)
         let level = environment.text(.logLevel) ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -107,21 +110,6 @@ struct Settings {
         return .host(name: host, port: UInt16(port))
     }
 
-    private static func ledger(
-        _ environment: ConfigReader
-    ) throws(SettingError) -> Shop.LedgerOptions {
-        var options = Shop.LedgerOptions()
-        let lanes = try environment.number(.ledgerLanes, in: 1...16) ?? 1
-        options.queuedMax = try environment.number(.ledgerQueue, in: 1...100_000) ?? 4_096
-        switch environment.text(.ledger) ?? "group" {
-        case "group": options.strategy = .groupCommit(lanes: lanes)
-        case "version": options.strategy = .versionCheck
-        case "for-update": options.strategy = .forUpdate
-        default: throw SettingError(.ledger, "is not a strategy")
-        }
-        return options
-    }
-
     private static func memcached(_ text: String) throws(SettingError) -> Memcached.Address {
         if text.hasPrefix("/") { return .socket(path: text) }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
@@ -134,18 +122,18 @@ struct Settings {
 
 extension ConfigReader {
     /// - Returns: nil when the variable is absent or empty.
-    fileprivate func text(_ setting: Setting) -> String? {
+    func text(_ setting: Setting) -> String? {
         let key = setting.rawValue.lowercased().split(separator: "_").joined(separator: ".")
-        let text = string(forKey: ConfigKey(key), isSecret: setting == .databasePassword)
+        let text = string(forKey: ConfigKey(key), isSecret: setting.isSecret)
         return text?.isEmpty == true ? nil : text
     }
 
-    fileprivate func required(_ setting: Setting) throws(SettingError) -> String {
+    func required(_ setting: Setting) throws(SettingError) -> String {
         guard let text = text(setting) else { throw SettingError(setting, "is missing") }
         return text
     }
 
-    fileprivate func number(
+    func number(
         _ setting: Setting, in range: ClosedRange<Int>
     ) throws(SettingError) -> Int? {
         guard let text = text(setting) else { return nil }

@@ -8,7 +8,24 @@ public protocol Target: Sendable {
     /// again, after any result: whoever receives it drops what it has seen by the event's id.
     ///
     /// - Returns: one result an event, in their order.
-    func deliver(_ events: [Event]) -> [DeliveryResult]
+    /// - Throws: ``TargetUnavailable`` when it is not about these events: none counts as attempted.
+    func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult]
+
+    /// How many events one call may bring: as many as it surely ends with within its bound.
+    var eventsMax: Int { get }
+}
+
+extension Target {
+    public var eventsMax: Int { 64 }
+}
+
+/// What stands between the worker and a target is away, such as a broker or a disk: the worker asks
+/// again after a pause, for as long as it takes, and gives up no event meanwhile.
+public struct TargetUnavailable: Error, Sendable, Equatable {
+    /// One line for the operator, without a secret.
+    public let cause: String
+
+    public init(cause: String) { self.cause = cause }
 }
 
 /// What became of an attempt to deliver an event.

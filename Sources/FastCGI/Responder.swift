@@ -2,7 +2,7 @@ import Glibc
 import HTTPTypes
 public import Logging
 import Synchronization
-import Threads
+public import Threads
 
 /// Answers the requests that nginx sends over one listening socket.
 ///

@@ -1,6 +1,7 @@
 import FastCGI
 import Glibc
 import Logging
+import Threads
 
 /// A responder in a process of its own, for tests: signals, descriptors and the end of a process
 /// are things that a test cannot try on itself.

@@ -29,12 +29,12 @@ public final class StopSignals: Sendable {
     }
 
     /// Blocks until the first signal; calls `tick` meanwhile.
-    func wait(_ tick: () -> Void) {
+    public func wait(_ tick: () -> Void) {
         while !hasArrived() { tick() }
     }
 
     /// Blocks until `isDone` or the time is over. A second signal ends the process at once.
-    func wait(seconds: Int, _ isDone: () -> Bool) -> Bool {
+    public func wait(seconds: Int, _ isDone: () -> Bool) -> Bool {
         let ticks = seconds * 1_000_000_000 / Self.tickNanoseconds
         for _ in 0..<ticks {
             if isDone() { return true }

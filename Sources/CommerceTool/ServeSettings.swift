@@ -1,0 +1,45 @@
+import Configuration
+import Store
+
+/// The settings of `commerce serve`.
+struct ServeSettings {
+    let shared: Settings
+    let socketPath: String?
+    let workers: Int
+    let ledger: Shop.LedgerOptions
+    /// One for each lane; where a command is carried out by its caller, as many as for reads.
+    var ledgerConnections: Int {
+        switch ledger.strategy {
+        case .groupCommit(let lanes): lanes
+        case .versionCheck, .forUpdate: shared.databaseConnections
+        }
+    }
+
+    /// In the order of `--help`.
+    static let all: [Setting] =
+        [.socket, .workers] + Setting.ofTheDatabase
+        + [.databasePool, .ledger, .ledgerLanes, .ledgerQueue, .memcached, .logLevel]
+
+    /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
+    init(from environment: ConfigReader) throws(SettingError) {
+        socketPath = environment.text(.socket)
+        workers = try environment.number(.workers, in: 1...1_024) ?? 128
+        shared = try Settings(from: environment)
+        ledger = try Self.ledger(environment)
+    }
+
+    private static func ledger(
+        _ environment: ConfigReader
+    ) throws(SettingError) -> Shop.LedgerOptions {
+        var options = Shop.LedgerOptions()
+        let lanes = try environment.number(.ledgerLanes, in: 1...16) ?? 1
+        options.queuedMax = try environment.number(.ledgerQueue, in: 1...100_000) ?? 4_096
+        switch environment.text(.ledger) ?? "group" {
+        case "group": options.strategy = .groupCommit(lanes: lanes)
+        case "version": options.strategy = .versionCheck
+        case "for-update": options.strategy = .forUpdate
+        default: throw SettingError(.ledger, "is not a strategy")
+        }
+        return options
+    }
+}
