@@ -25,6 +25,8 @@ let package = Package(
     ],
     targets: [
         // The C libraries: the only places that include C headers.
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(
             name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
@@ -47,6 +49,10 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: strict),
+        .target(
+            name: "HTTPClient",
+            dependencies: ["CCurl", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict),
         .target(name: "MariaDB", dependencies: ["CMariaDB", "Threads"], swiftSettings: strict),
         .target(name: "Memcached", dependencies: ["CMemcached"], swiftSettings: strict),
@@ -116,6 +122,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Support/EchoResponder", swiftSettings: strict),
+        .testTarget(
+            name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTPReceiver"],
+            swiftSettings: strict),
+        .target(
+            name: "HTTPReceiver", dependencies: ["Threads"],
+            path: "Tests/Support/HTTPReceiver", swiftSettings: strict),
         .testTarget(name: "MariaDBTests", dependencies: ["MariaDB"], swiftSettings: strict),
         .testTarget(name: "MemcachedTests", dependencies: ["Memcached"], swiftSettings: strict),
         // The shop as its users meet it: through nginx, on real servers.
