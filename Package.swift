@@ -81,7 +81,9 @@ let package = Package(
         .target(
             name: "Events",
             dependencies: [
-                "Commerce", "MariaDB", "Store", "Threads",
+                "Commerce", "HTTPClient", "MariaDB", "Store", "Threads",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
@@ -89,8 +91,8 @@ let package = Package(
         .executableTarget(
             name: "CommerceTool",
             dependencies: [
-                "API", "Events", "FastCGI", "MariaDB", "Memcached", "Prometheus", "Store",
-                "Threads",
+                "API", "Commerce", "Events", "FastCGI", "HTTPClient", "MariaDB", "Memcached",
+                "Prometheus", "Store", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -134,7 +136,9 @@ let package = Package(
         .testTarget(
             name: "ShopTests",
             dependencies: [
-                "API", "Commerce", "CommerceTool", "MariaDB", "Store",
+                "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
+                "MariaDB", "Store",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

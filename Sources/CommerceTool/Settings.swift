@@ -19,6 +19,7 @@ enum Setting: String, CaseIterable {
     case ledgerLanes = "COMMERCE_LEDGER_LANES"
     case ledgerQueue = "COMMERCE_LEDGER_QUEUE"
     case memcached = "COMMERCE_MEMCACHED"
+    case webhooksAllowPrivate = "COMMERCE_WEBHOOKS_ALLOW_PRIVATE"
     case logLevel = "COMMERCE_LOG_LEVEL"
 
     /// For `--help`.
@@ -38,6 +39,7 @@ enum Setting: String, CaseIterable {
         case .ledgerLanes: "lanes that commit commands, 1 to 16 (1)"
         case .ledgerQueue: "commands waiting in a lane at most (4096)"
         case .memcached: "memcached's socket path or host:port, if any"
+        case .webhooksAllowPrivate: "1: webhooks may go to private addresses (0)"
         case .logLevel: "trace, debug, info, warning, error … (info)"
         }
     }
@@ -55,7 +57,7 @@ enum Setting: String, CaseIterable {
     static func help(_ settings: [Setting]) -> String {
         "SETTINGS, from the environment:\n"
             + settings.map { setting in
-                let padding = String(repeating: " ", count: 28 - setting.rawValue.count)
+                let padding = String(repeating: " ", count: 33 - setting.rawValue.count)
                 return "  \(setting.rawValue)\(padding)\(setting.explanation)"
             }.joined(separator: "\n")
     }

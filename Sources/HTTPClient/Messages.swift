@@ -25,6 +25,9 @@ extension HTTPClient {
         public var body: [UInt8]
         /// Whether there was more body than was kept.
         public var bodyIsCut: Bool
+        /// How long the server wants to be left alone (Retry-After, in seconds or as a date); nil if
+        /// it does not say, or the time is over.
+        public var retryAfterSeconds: Int?
     }
 
     /// Why there is no answer. Its description is for operators, and holds neither the path of the

@@ -178,7 +178,7 @@ final class Transfer {
         return .success(
             HTTPClient.Response(
                 status: long(CURLINFO_RESPONSE_CODE), headers: headers, body: body,
-                bodyIsCut: bodyIsCut))
+                bodyIsCut: bodyIsCut, retryAfterSeconds: retryAfterSeconds))
     }
 
     private func failure(_ code: CURLcode) -> HTTPClient.Failure {
@@ -207,10 +207,17 @@ final class Transfer {
         return .unreachable(String(cString: strerror(error)))
     }
 
-    private var wasConnected: Bool {
-        var microseconds: curl_off_t = 0
-        check(curl_easy_get_offset(easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds))
-        return microseconds > 0
+    private var wasConnected: Bool { offset(CURLINFO_PRETRANSFER_TIME_T) > 0 }
+
+    private var retryAfterSeconds: Int? {
+        let seconds = offset(CURLINFO_RETRY_AFTER)
+        return seconds > 0 ? seconds : nil
+    }
+
+    private func offset(_ info: CURLINFO) -> Int {
+        var value: curl_off_t = 0
+        check(curl_easy_get_offset(easy, info, &value))
+        return Int(value)
     }
 
     private func long(_ info: CURLINFO) -> Int {

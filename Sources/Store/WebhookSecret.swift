@@ -1,0 +1,23 @@
+import Crypto
+import FoundationEssentials
+
+/// The key that signs what one endpoint gets, known to its receiver and to us.
+///
+/// It has no description, so that none ends up in a log by accident.
+public struct WebhookSecret: Sendable, Equatable {
+    /// Standard Webhooks allows 24 to 64; a key of HMAC-SHA256 is worth 32.
+    private static let bytesCount = SymmetricKeySize.bits256
+
+    /// The key itself.
+    public let bytes: [UInt8]
+
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    /// A new one that nobody can guess.
+    public static func random() -> WebhookSecret {
+        WebhookSecret(SymmetricKey(size: bytesCount).withUnsafeBytes { Array($0) })
+    }
+
+    /// As the receiver's library wants it: `whsec_` and base64.
+    public var text: String { "whsec_" + Data(bytes).base64EncodedString() }
+}
