@@ -14,7 +14,8 @@ func cancel(_ request: Request, _ order: PathNumber, _ shop: Shop) throws -> Com
         key: Idempotency.Key(user: buyer, scope: .cancel(id), text: key),
         fingerprint: fingerprint(of: request.body))
     return CommandRequest(
-        command: Command(.cancel(user: buyer, id), idempotency: idempotency),
+        command: Command(
+            .cancel(user: buyer, id), idempotency: idempotency, traceID: request.traceID),
         refusing: Problem.init(refusedCancel:))
 }
 

@@ -12,7 +12,8 @@ func charge(_ request: Request, _ user: PathNumber) throws -> CommandRequest {
         key: Idempotency.Key(user: id, scope: .charge, text: key),
         fingerprint: fingerprint(of: request.body))
     return CommandRequest(
-        command: Command(.charge(user: id, amount), idempotency: idempotency),
+        command: Command(
+            .charge(user: id, amount), idempotency: idempotency, traceID: request.traceID),
         refusing: Problem.init(refusedCharge:))
 }
 

@@ -11,13 +11,14 @@ func order(_ request: Request) throws -> CommandRequest {
             + "\"paymentAmount\": …}] with whole numbers.")
     let user = UserID(body.user_id.value)
     let key = try request.idempotencyKey()
+    let idempotency = key.map { key in
+        Idempotency(
+            key: Idempotency.Key(user: user, scope: .order, text: key),
+            fingerprint: fingerprint(of: request.body))
+    }
     let command = Command(
         .order(user: user, try body.cart(), payment: Won(body.paymentAmount.value)),
-        idempotency: key.map { key in
-            Idempotency(
-                key: Idempotency.Key(user: user, scope: .order, text: key),
-                fingerprint: fingerprint(of: request.body))
-        })
+        idempotency: idempotency, traceID: request.traceID)
     return CommandRequest(command: command, refusing: Problem.init(refusedOrder:))
 }
 

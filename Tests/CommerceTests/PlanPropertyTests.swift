@@ -142,6 +142,18 @@ import Testing
         }
     }
 
+    @Test func `tells each accepted command in one event, in order, under its trace`() {
+        for batch in RandomBatch.all {
+            let plan = batch.plan
+            let events = plan.writes.events
+            let accepted = zip(batch.commands, plan.outcomes).filter { $0.1.receipt != nil }
+            #expect(events.map(\.traceID) == accepted.map(\.0.traceID), "\(batch)")
+            #expect(events.map(\.type) == accepted.compactMap(\.1.receipt?.told), "\(batch)")
+            #expect(
+                events.map(\.aggregateID) == accepted.compactMap(\.1.receipt?.about), "\(batch)")
+        }
+    }
+
     @Test func `accepts each idempotency key at most once, and none that was used before`() {
         for batch in RandomBatch.all {
             let plan = batch.plan
@@ -239,6 +251,7 @@ private struct ComparableWrites: Equatable {
     var payments: [Payment] = []
     var keys: [Idempotency] = []
     var receipts: [Receipt] = []
+    var events: [EventDraft] = []
 
     mutating func add(_ later: ComparableWrites) {
         users.merge(later.users) { $1 }
@@ -249,6 +262,7 @@ private struct ComparableWrites: Equatable {
         payments += later.payments
         keys += later.keys
         receipts += later.receipts
+        events += later.events
     }
 }
 
@@ -257,7 +271,7 @@ extension Writes {
         ComparableWrites(
             users: users, products: products, unitsSold: unitsSold, orders: orders,
             canceled: canceled, payments: payments, keys: keys.map(\.idempotency),
-            receipts: keys.map(\.receipt))
+            receipts: keys.map(\.receipt), events: events)
     }
 
     /// What a user has gained: charges and canceled orders less orders.
@@ -287,6 +301,23 @@ extension Payment {
 }
 
 extension Receipt {
+    /// The event that tells it.
+    fileprivate var told: EventType {
+        switch self {
+        case .charged: .pointsCharged
+        case .ordered: .orderPaid
+        case .canceled: .orderCancelled
+        }
+    }
+
+    /// What its event is about.
+    fileprivate var about: Int64 {
+        switch self {
+        case .charged(let user): user.id.number
+        case .ordered(let id), .canceled(let id): id.number
+        }
+    }
+
     fileprivate var order: OrderID? {
         switch self {
         case .charged, .canceled: nil

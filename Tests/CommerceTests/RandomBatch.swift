@@ -116,7 +116,9 @@ struct RandomBatch: CustomStringConvertible {
             case ..<45: cancel(by: user, on: snapshot, &random)
             default: order(of: user, on: snapshot, &random)
             }
-        guard random.chance(50) else { return Command(action) }
+        let trace = TraceID(
+            String(repeating: "0", count: 30) + "\(Int.random(in: 10...99, using: &random))")
+        guard random.chance(50) else { return Command(action, traceID: trace) }
         let scope: Idempotency.Scope =
             switch action {
             case .charge: .charge
@@ -128,7 +130,7 @@ struct RandomBatch: CustomStringConvertible {
             action,
             idempotency: Idempotency(
                 key: key(text, of: Command(action).user, scope),
-                fingerprint: [random.chance(80) ? 0 : 1]))
+                fingerprint: [random.chance(80) ? 0 : 1]), traceID: trace)
     }
 
     private static func charge(of user: UserID, _ random: inout SplitMix64) -> Command.Action {

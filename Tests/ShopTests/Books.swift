@@ -78,6 +78,28 @@ struct Books {
                 + "GROUP BY w.product_id, w.quantity HAVING w.quantity <> COALESCE(SUM(h.quantity), 0))"
                 + " AS unequal", "products whose window is not the sum of their hours"
         ),
+        (
+            "orders o LEFT JOIN (SELECT aggregate_id, SUM(type = 'order.paid') AS paid, "
+                + "SUM(type = 'order.cancelled') AS cancelled FROM outbox "
+                + "WHERE aggregate = 'ORDER' GROUP BY aggregate_id) e ON e.aggregate_id = o.id "
+                + "WHERE COALESCE(paid, 0) <> 1 OR COALESCE(cancelled, 0) <> (o.status = 'CANCELED')",
+            "orders without exactly one event of what became of them"
+        ),
+        (
+            "outbox e LEFT JOIN orders o ON o.id = e.aggregate_id "
+                + "WHERE e.aggregate = 'ORDER' AND (o.id IS NULL "
+                + "OR JSON_VALUE(e.payload, '$.totalPrice') <> o.total_price "
+                + "OR JSON_VALUE(e.payload, '$.userId') <> o.user_id)",
+            "events of orders that are not so"
+        ),
+        (
+            "(SELECT id FROM (SELECT id, total_price FROM payment_history "
+                + "WHERE pay_method = 'CHARGE' UNION ALL "
+                + "SELECT JSON_VALUE(payload, '$.paymentId'), JSON_VALUE(payload, '$.amount') "
+                + "FROM outbox WHERE type = 'points.charged') AS told "
+                + "GROUP BY id + 0, total_price + 0 HAVING COUNT(*) <> 2) AS untold",
+            "charges without exactly one event of their amount"
+        ),
         ("stock WHERE quantity < 0", "stocks below zero"),
         ("users WHERE point < 0", "users below zero"),
     ]

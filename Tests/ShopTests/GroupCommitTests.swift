@@ -77,6 +77,8 @@ import Testing
         #expect(results[1].isNotDone)
         #expect(try test.stock(101) == 998)
         #expect(try test.points(3) == 101_000)
+        #expect(try test.events(.orderPaid) == results.compactMap(\.order?.number))
+        #expect(try test.events(.pointsCharged) == [3, 99])
     }
 
     @Test func `a lost race is planned again on fresh rows`() throws {
@@ -90,6 +92,7 @@ import Testing
         #expect(try first.value().refusal == .outOfStock([shortage]))
         #expect(try test.submit(try .order(2, 101, 1)).value().isAccepted)
         #expect(try test.stock(101) == 0)
+        #expect(try test.events(.orderPaid).count == 1)
     }
 
     @Test func `several lanes and processes share a hot product without loss`() throws {
@@ -111,5 +114,6 @@ import Testing
         #expect(Set(results.compactMap(\.order)).count == 500)
         #expect(try test.stock(101) == 0)
         #expect(try test.number("SELECT COUNT(*) FROM orders") == 500)
+        #expect(try test.events(.orderPaid) == results.compactMap(\.order?.number).sorted())
     }
 }

@@ -13,6 +13,7 @@ import Testing
         #expect(
             try test.number("SELECT COUNT(*) FROM payment_history WHERE pay_method = 'POINT'")
                 == Int64(results.count))
+        #expect(try test.events(.orderPaid) == results.compactMap(\.order?.number).sorted())
     }
 
     @Test func `a batch survives that its session is killed before the COMMIT`() throws {
@@ -53,6 +54,7 @@ import Testing
             #expect(test.proxy.hasLost)
             #expect(try test.submit(charge).value().isReplayed)
             #expect(try test.points(3) == 107_000)
+            #expect(try test.events(.pointsCharged) == [3])
         }
     }
 

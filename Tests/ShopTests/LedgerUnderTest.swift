@@ -95,6 +95,14 @@ final class LedgerUnderTest: Sendable {
 
     func number(_ sql: String) throws -> Int64 { try database.connect().number(sql) }
 
+    /// What the events of a type are about, in ascending order.
+    func events(_ type: EventType) throws -> [Int64] {
+        try database.connect().query(
+            "SELECT aggregate_id FROM outbox WHERE type = ? ORDER BY aggregate_id",
+            [.text(type.rawValue)]
+        ) { row throws(DatabaseError) in try row.integer(0) }
+    }
+
     func points(_ user: Int64) throws -> Int64 {
         try number("SELECT point FROM users WHERE id = \(user)")
     }
