@@ -97,6 +97,8 @@ SELECT COALESCE(SUM(pay_method = 'POINT'), 0), COUNT(DISTINCT order_id),
        COALESCE(SUM(IF(pay_method = 'CHARGE', total_price, 0)), 0)
   INTO @payments, @paid_orders, @paid, @charges, @charged FROM payment_history WHERE id > $4;
 SELECT COUNT(*) INTO @keys FROM idempotency_key WHERE created_at >= '$5';
+SELECT COALESCE(SUM(type = 'order.paid'), 0), COALESCE(SUM(type = 'points.charged'), 0)
+  INTO @paid_events, @charged_events FROM outbox WHERE created_at >= '$5';
 SELECT @orders, @charges;
 SELECT CONCAT('stock fell by ', @taken, ' and ', @units, ' units were sold')
  WHERE @taken <> @units;
@@ -108,6 +110,9 @@ SELECT CONCAT('orders: ', @orders, ', with lines: ', @with_lines, ', payments: '
 SELECT CONCAT('orders cost ', @total, ', their lines ', @worth, ', paid was ', @paid)
  WHERE @total <> @worth OR @total <> @paid;
 SELECT CONCAT('charges: ', @charges, ', keys: ', @keys) WHERE @charges <> @keys;
+SELECT CONCAT('orders: ', @orders, ', events: ', @paid_events, '; charges: ', @charges,
+              ', events: ', @charged_events)
+ WHERE @orders <> @paid_events OR @charges <> @charged_events;
 SQL
 }
 
@@ -144,6 +149,8 @@ TRUNCATE orders_item;
 TRUNCATE payment_history;
 TRUNCATE orders;
 TRUNCATE idempotency_key;
+TRUNCATE delivery;
+TRUNCATE outbox;
 TRUNCATE sale_hourly;
 TRUNCATE sale_window;
 SQL

@@ -75,6 +75,9 @@ struct Audit {
             WHERE order_id > ? AND pay_method = 'POINT'
             """, [last])
         expect("paid", payments, sold * Ground.price.amount)
+        let events = try connection.number(
+            "SELECT COUNT(*) FROM outbox WHERE type = 'order.paid' AND aggregate_id > ?", [last])
+        expect("events", events, sold)
         let answered = Set(report.orders)
         expect("orders answered twice", Int64(report.orders.count - answered.count), 0)
         let stored = try connection.query("SELECT id FROM orders WHERE id > ?", [last]) {

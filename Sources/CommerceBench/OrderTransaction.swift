@@ -2,7 +2,7 @@ import Commerce
 import MariaDB
 
 /// One order as one transaction, with the statements that `Store` commits batches with: order,
-/// line, payment, sales, points and stock.
+/// line, payment, event, sales, points and stock.
 ///
 /// Written once for all strategies, which differ only in what they do around and about it.
 struct OrderTransaction {
@@ -117,6 +117,13 @@ struct OrderTransaction {
             INSERT INTO payment_history (id, user_id, order_id, total_price, pay_method, status)
             VALUES (?, ?, ?, ?, 'POINT', 'COMPLETED')
             """, [.integer(numbers.payment), user, order, price])
+        try connection.execute(
+            """
+            INSERT INTO outbox
+                (id, aggregate, aggregate_id, type, version, payload, created_at)
+            VALUES (UUID(), 'ORDER', ?, 'order.paid', 1,
+                JSON_OBJECT('orderId', ?, 'userId', ?, 'totalPrice', ?), UTC_TIMESTAMP(6))
+            """, [order, order, user, price])
     }
 
     private func writeSales(on connection: Connection) throws {
