@@ -50,16 +50,3 @@ extension JSON {
         ])
     }
 }
-
-extension Won {
-    /// With thousands separators: `150,000`.
-    var grouped: String {
-        let digits = Array(String(amount.magnitude))
-        var grouped = amount < 0 ? "-" : ""
-        for (index, digit) in digits.enumerated() {
-            if index > 0 && (digits.count - index) % 3 == 0 { grouped.append(",") }
-            grouped.append(digit)
-        }
-        return grouped
-    }
-}

@@ -16,6 +16,17 @@ public struct Won: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     public var description: String { String(amount) }
 
+    /// With thousands separators: `150,000`.
+    public var grouped: String {
+        let digits = Array(String(amount.magnitude))
+        var grouped = amount < 0 ? "-" : ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0 && (digits.count - index) % 3 == 0 { grouped.append(",") }
+            grouped.append(digit)
+        }
+        return grouped
+    }
+
     public static func < (left: Won, right: Won) -> Bool { left.amount < right.amount }
     public static func + (left: Won, right: Won) -> Won { Won(left.amount + right.amount) }
     public static func - (left: Won, right: Won) -> Won { Won(left.amount - right.amount) }

@@ -72,6 +72,17 @@ public struct Catalogue: Sendable {
             isOnSale: try row.integer(6) != 0)
     }
 
+    /// What products are called now, also those that are not on sale any more.
+    static func names(
+        of ids: [ProductID], on connection: Connection
+    ) throws(DatabaseError) -> [ProductID: String] {
+        let names = try connection.query(
+            "SELECT id, name FROM product WHERE id IN (\(Batch.placeholders(ids.count)))",
+            Batch.padded(ids.map(\.number))
+        ) { row throws(DatabaseError) in (ProductID(try row.integer(0)), try row.text(1)) }
+        return Dictionary(names) { first, _ in first }
+    }
+
     /// Locks the stock of products until the transaction ends.
     static func lockStock(
         of ids: [ProductID], on connection: Connection

@@ -57,12 +57,8 @@ public struct Orders: Sendable {
     ) throws(DatabaseError) -> [Page] {
         let products = Set(orders.flatMap(\.order.lines).map(\.product)).sorted()
         if products.isEmpty { return orders.map { Page(placed: $0, names: [:]) } }
-        let names = try connection.query(
-            "SELECT id, name FROM product WHERE id IN (\(Batch.placeholders(products.count)))",
-            Batch.padded(products.map(\.number))
-        ) { row throws(DatabaseError) in (ProductID(try row.integer(0)), try row.text(1)) }
-        let byID = Dictionary(names) { first, _ in first }
-        return orders.map { Page(placed: $0, names: byID) }
+        let names = try Catalogue.names(of: products, on: connection)
+        return orders.map { Page(placed: $0, names: names) }
     }
 
     // MARK: - Rows

@@ -1,0 +1,64 @@
+public import Commerce
+public import FoundationEssentials
+
+/// What one buyer is told: that an order was paid, or canceled.
+public struct Notification: Sendable {
+    /// What has happened to the order; the raw value is the event's type.
+    public enum Occasion: String, Sendable {
+        case paid = "order.paid"
+        case cancelled = "order.cancelled"
+    }
+
+    /// One kind of product of the order.
+    public struct Item: Sendable {
+        public let name: String
+        public let quantity: Int64
+        /// Of all its units.
+        public let amount: Won
+    }
+
+    /// An AlimTalk has at most this many characters.
+    private static let charactersMax = 1_000
+    /// Left for the last two lines when items are cut off: a sum has at most 23 characters.
+    private static let charactersOfEnding = 60
+
+    /// Names the message, too: the same event never makes two.
+    public let eventID: UUID
+    public let occasion: Occasion
+    public let orderID: OrderID
+    /// As the buyer wrote it. It goes to the channel and nowhere else, into no log either.
+    public let phone: String
+    public let items: [Item]
+    public let total: Won
+
+    /// The message as the buyer reads it, cut to what an AlimTalk may have.
+    public var text: String {
+        let (verb, label) =
+            switch occasion {
+            case .paid: ("결제", "결제 금액")
+            case .cancelled: ("취소", "환불 금액")
+            }
+        // After 번, unlike after a digit, the particle is always the same.
+        var text = "[상점] 주문 \(orderID)번이 \(verb)되었습니다."
+        for (index, item) in items.enumerated() {
+            let line = "\n- \(item.name) \(item.quantity)개 \(item.amount.grouped)원"
+            if text.count + line.count > Self.charactersMax - Self.charactersOfEnding {
+                text += "\n- 외 \(items.count - index)건"
+                break
+            }
+            text += line
+        }
+        return text + "\n\(label): \(total.grouped)원"
+    }
+}
+
+/// How messages reach buyers.
+public protocol NotificationChannel: Sendable {
+    /// Sends each message, or says why not.
+    ///
+    /// Blocks; every wait inside is bounded, well below the lease of a delivery. A message may come
+    /// again although it was sent. A cause names no phone number and no secret.
+    ///
+    /// - Returns: one result a message, in their order. `rejected`: it will never be taken.
+    func send(_ notifications: [Notification]) -> [DeliveryResult]
+}
