@@ -48,7 +48,9 @@ struct Serve: ParsableCommand {
             on: try Self.socket(settings), limits: limits, logger: logger,
             handler: application.respond(to:from:))
         try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
-        let upkeep = Upkeep(everySeconds: Self.upkeepSeconds, logger: logger) {
+        let upkeep = Upkeep(
+            "the best sellers' window", everySeconds: Self.upkeepSeconds, logger: logger
+        ) {
             try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
         }
         logger.info("serving", metadata: ["workers": "\(limits.workers)"])

@@ -20,6 +20,11 @@ enum Setting: String, CaseIterable {
     case ledgerQueue = "COMMERCE_LEDGER_QUEUE"
     case memcached = "COMMERCE_MEMCACHED"
     case webhooksAllowPrivate = "COMMERCE_WEBHOOKS_ALLOW_PRIVATE"
+    case notificationFile = "COMMERCE_NOTIFICATION_FILE"
+    case deliveryAttempts = "COMMERCE_DELIVERY_ATTEMPTS"
+    case deliveryPause = "COMMERCE_DELIVERY_PAUSE_MS"
+    case deliveryLease = "COMMERCE_DELIVERY_LEASE_SECONDS"
+    case eventsKept = "COMMERCE_EVENTS_KEPT_HOURS"
     case logLevel = "COMMERCE_LOG_LEVEL"
 
     /// For `--help`.
@@ -40,6 +45,11 @@ enum Setting: String, CaseIterable {
         case .ledgerQueue: "commands waiting in a lane at most (4096)"
         case .memcached: "memcached's socket path or host:port, if any"
         case .webhooksAllowPrivate: "1: webhooks may go to private addresses (0)"
+        case .notificationFile: "file that gets notifications as JSON lines"
+        case .deliveryAttempts: "until an event is dead, 1 to 100 (12)"
+        case .deliveryPause: "before attempt 2, then 4 times it (5000)"
+        case .deliveryLease: "of a delivery, 1 to 3600; keep it above 30 (60)"
+        case .eventsKept: "hours after the delivery, 1 to 87600 (168)"
         case .logLevel: "trace, debug, info, warning, error … (info)"
         }
     }
@@ -55,9 +65,10 @@ enum Setting: String, CaseIterable {
 
     /// What `--help` says of the settings of a command.
     static func help(_ settings: [Setting]) -> String {
-        "SETTINGS, from the environment:\n"
+        let width = settings.map(\.rawValue.count).max() ?? 0
+        return "SETTINGS, from the environment:\n"
             + settings.map { setting in
-                let padding = String(repeating: " ", count: 33 - setting.rawValue.count)
+                let padding = String(repeating: " ", count: 2 + width - setting.rawValue.count)
                 return "  \(setting.rawValue)\(padding)\(setting.explanation)"
             }.joined(separator: "\n")
     }

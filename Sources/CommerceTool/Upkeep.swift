@@ -6,16 +6,27 @@ final class Upkeep: Sendable {
     private let isStopped: Monitor<Bool>
     private let thread: WorkerThread
 
-    /// - Parameter work: what it throws is logged; it is done again at its next time.
-    init(everySeconds seconds: Int, logger: Logger, _ work: @escaping @Sendable () throws -> Void) {
+    /// - Parameters:
+    ///   - name: of the work, for the log.
+    ///   - work: what it throws is logged once, and it is done again at its next time.
+    init(
+        _ name: String, everySeconds seconds: Int, logger: Logger,
+        _ work: @escaping @Sendable () throws -> Void
+    ) {
         let isStopped = Monitor(false)
         self.isStopped = isStopped
         thread = WorkerThread {
+            var isFailing = false
             while isStopped.take(withinMilliseconds: seconds * 1_000, Self.yes) == nil {
                 do {
                     try work()
+                    if isFailing { logger.info("\(name) works again") }
+                    isFailing = false
                 } catch {
-                    logger.warning("upkeep failed", metadata: ["cause": "\(error)"])
+                    if !isFailing {
+                        logger.warning("\(name) failed", metadata: ["cause": "\(error)"])
+                    }
+                    isFailing = true
                 }
             }
         }

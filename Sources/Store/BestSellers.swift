@@ -1,12 +1,13 @@
 import Commerce
-import MariaDB
+public import MariaDB
 import Memcached
 import Threads
 
 /// The best sellers of the last three days, cached.
 ///
 /// One entry holds the list, another says that it is fresh. Whoever finds it stale and adds that
-/// second entry computes the list again; everybody else is served the old one meanwhile.
+/// second entry computes the list again; everybody else is served the old one meanwhile. A worker
+/// computes it before it gets stale.
 public struct BestSellers: Sendable {
     let pool: Pool
     let cache: Cache
@@ -16,11 +17,19 @@ public struct BestSellers: Sendable {
     private static let count: Int64 = 5
     /// The age at which one reader computes the list again.
     private static let freshSeconds = 3
+    /// Shorter by more than memcached's clock, which counts whole seconds.
+    public static let warmSeconds = 1
     /// For which it is shown while nobody can compute it.
     private static let expirySeconds = 600
     private static let windowHours: Int64 = 72
     /// Hourly sums taken out of the window in one transaction.
     private static let expiredRowsMax: Int64 = 500
+
+    public init(pool: Pool, cache: Cache, renderer: Renderer) {
+        self.pool = pool
+        self.cache = cache
+        self.renderer = renderer
+    }
 
     /// - Returns: the rendered list; one that is no longer fresh while somebody else computes it,
     ///   or while nobody can.
@@ -33,16 +42,29 @@ public struct BestSellers: Sendable {
         let list = cached?[listKey]?.value
         if let list, cached?[freshKey] != nil || !takesTurn(freshKey) { return list }
         do {
-            let list = renderer.bestSellers(try read())
-            _ = cache.ask { memcached throws(Unavailable) in
-                try memcached.set(listKey, list, expirySeconds: Self.expirySeconds)
-                _ = try memcached.add(freshKey, [], expirySeconds: Self.freshSeconds)
-            }
-            return list
+            return try compute()
         } catch {
             guard let list else { throw error }
             return list
         }
+    }
+
+    /// Computes the list for those who will ask. Where somebody does so at least every
+    /// ``warmSeconds``, no reader has to.
+    ///
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func warm() throws {
+        if cache.isAvailable == true { _ = try compute() }
+    }
+
+    private func compute() throws -> [UInt8] {
+        let list = renderer.bestSellers(try read())
+        _ = cache.ask { memcached throws(Unavailable) in
+            try memcached.set(cache.key("popular"), list, expirySeconds: Self.expirySeconds)
+            try memcached.set(
+                cache.key("popular.fresh"), [], expirySeconds: Self.freshSeconds)
+        }
+        return list
     }
 
     /// - Returns: whether it is this reader who computes the list.

@@ -1,11 +1,13 @@
 public import Commerce
 public import FoundationEssentials
 import Glibc
-import MariaDB
+public import MariaDB
 
 /// Reads of events that were written.
 public struct Outbox: Sendable {
     let pool: Pool
+
+    public init(pool: Pool) { self.pool = pool }
 
     /// Events by their ids, in the order of the ids that are there; the others are left out.
     ///
@@ -42,7 +44,7 @@ public struct Outbox: Sendable {
         }[0]
     }
 
-    private static func read(
+    static func read(
         _ ids: [UUID], on connection: Connection
     ) throws(DatabaseError) -> [UUID: Event] {
         let found = try connection.query(

@@ -1,0 +1,110 @@
+import API
+import ArgumentParser
+import Commerce
+import Events
+import HTTPClient
+import Logging
+import MariaDB
+import Metrics
+import Prometheus
+import Store
+import Threads
+
+/// Brings events to those who want to know of them, and keeps the shop tidy.
+struct Work: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Deliver events, and tidy up, until SIGTERM.",
+        discussion: Setting.help(WorkSettings.all))
+
+    /// Between two looks for what is old enough to be deleted; and for one of them.
+    private static let purgeSeconds = 10
+    private static let purgeMilliseconds = 4_000
+    /// As in ``Serve``, which must be right without a worker. Each hour is taken out once, by
+    /// whoever comes first.
+    private static let windowSeconds = 5
+    private static let windowMilliseconds = 4_000
+    /// Between two counts of what waits.
+    private static let backlogSeconds = 15
+
+    func run() throws {
+        let signals = StopSignals()
+        try Startup.orOneLine { try work(until: signals) }
+    }
+
+    private func work(until signals: StopSignals) throws {
+        let settings = try WorkSettings(from: Startup.environment)
+        let client = try Webhooks.client(Startup.environment)
+        let logger = Startup.logger(settings.shared)
+        MetricsSystem.bootstrap(Registry())
+        let pool = Startup.pool(settings.shared.databaseConnections, settings.shared)
+        try Startup.inspect(pool, logger)
+
+        let notification = NotificationService(
+            Notifications(pool: pool), over: FileChannel(path: settings.notificationFile),
+            logger: logger)
+        let worker = Worker(
+            Deliveries(pool: pool), options: settings.options, logger: logger
+        ) { target in
+            if target == .notification { return notification }
+            return RegisteredWebhook(target, pool: pool, client: client)
+        }
+        let upkeeps = Self.upkeeps(settings, pool, logger)
+        worker.run(until: signals)
+        for upkeep in upkeeps { upkeep.stop() }
+        logger.info("stopped")
+    }
+
+    private static func upkeeps(
+        _ settings: WorkSettings, _ pool: Pool, _ logger: Logger
+    ) -> [Upkeep] {
+        let purge = Purge(pool: pool)
+        let bestSellers = BestSellers(
+            pool: pool, cache: Startup.cache(settings.shared), renderer: .customer)
+        let (outbox, deliveries) = (Outbox(pool: pool), Deliveries(pool: pool))
+        let measurements = BacklogMeasurements()
+        return [
+            Upkeep("the purge", everySeconds: purgeSeconds, logger: logger) {
+                let deadline = MonotonicTime.now.advanced(byMilliseconds: purgeMilliseconds)
+                let counts = try purge.run(
+                    olderThanHours: settings.keptHours, until: deadline)
+                if !counts.isEmpty {
+                    logger.debug("purged", metadata: ["counts": "\(counts)"])
+                }
+            },
+            Upkeep("the best sellers' window", everySeconds: windowSeconds, logger: logger) {
+                try bestSellers.moveWindow(within: windowMilliseconds)
+            },
+            Upkeep("the best sellers", everySeconds: BestSellers.warmSeconds, logger: logger) {
+                try bestSellers.warm()
+            },
+            Upkeep("counting the backlog", everySeconds: backlogSeconds, logger: logger) {
+                measurements.show(try outbox.backlog(), try deliveries.backlogs())
+            },
+        ]
+    }
+}
+
+/// A webhook endpoint as the database has it: its secrets may change at any time.
+private struct RegisteredWebhook: Target {
+    private let id: TargetID
+    private let endpoints: WebhookEndpoints
+    private let client: HTTPClient
+
+    init(_ id: TargetID, pool: Pool, client: HTTPClient) {
+        self.id = id
+        self.client = client
+        endpoints = WebhookEndpoints(pool: pool)
+    }
+
+    func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
+        let endpoint: WebhookEndpoint?
+        do {
+            endpoint = try endpoints.enabled().first { $0.id == id.number }
+        } catch {
+            throw TargetUnavailable(cause: "\(error)")
+        }
+        // Switched off since they were claimed.
+        guard let endpoint else { return events.map { _ in .gone(cause: "switched off") } }
+        return WebhookTarget(endpoint, client: client).deliver(events)
+    }
+}

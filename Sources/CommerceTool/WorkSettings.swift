@@ -1,0 +1,35 @@
+import Configuration
+import Events
+
+/// The settings of `commerce work`.
+struct WorkSettings {
+    let shared: Settings
+    let options: Worker.Options
+    /// For which events and what belongs to them are kept after they were delivered.
+    let keptHours: Int
+    let notificationFile: String
+
+    /// In the order of `--help`.
+    static let all: [Setting] =
+        Setting.ofTheDatabase
+        + [
+            .databasePool, .memcached, .notificationFile, .webhooksAllowPrivate, .deliveryAttempts,
+            .deliveryPause, .deliveryLease, .eventsKept, .logLevel,
+        ]
+
+    /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
+    init(from environment: ConfigReader) throws(SettingError) {
+        shared = try Settings(from: environment)
+        notificationFile = try environment.required(.notificationFile)
+        var options = Worker.Options()
+        options.backoff.attemptsMax =
+            try environment.number(.deliveryAttempts, in: 1...100) ?? options.backoff.attemptsMax
+        options.backoff.firstPauseMilliseconds =
+            try environment.number(.deliveryPause, in: 1...3_600_000)
+            ?? options.backoff.firstPauseMilliseconds
+        let leaseSeconds = try environment.number(.deliveryLease, in: 1...3_600)
+        options.leaseMilliseconds = leaseSeconds.map { $0 * 1_000 } ?? options.leaseMilliseconds
+        self.options = options
+        keptHours = try environment.number(.eventsKept, in: 1...87_600) ?? 7 * 24
+    }
+}

@@ -1,0 +1,237 @@
+import Commerce
+import Glibc
+import Logging
+import Store
+import Synchronization
+import Threads
+
+/// The thread that brings one target its events, so that a target that hangs holds nobody else up.
+///
+/// It claims what is due, hands it to the target, and marks what became of it; again until nothing
+/// is due. Then it sleeps until the dispatcher calls.
+final class Courier: Sendable {
+    /// Marks written after the courier was told to stop, before it leaves them to the lease.
+    private static let lastTriesMax = 3
+    /// Between two attempts to write them.
+    private static let markPauseMicroseconds: UInt32 = 250_000
+    /// For a target that asks for a pause: beyond it the events' own pauses are enough.
+    private static let restSecondsMax = 60
+    /// Nothing happens then; a wait has to have an end.
+    private static let sleepMilliseconds = 3_600_000
+
+    let id: TargetID
+    private let target: any Target
+    private let deliveries: Deliveries
+    private let options: Worker.Options
+    private let outage: Outage
+    private let logger: Logger
+    private let measurements: DeliveryMeasurements
+    private let bell = Bell()
+    private let ended = Atomic<Bool>(false)
+
+    init(
+        for id: TargetID, _ target: any Target, _ deliveries: Deliveries,
+        options: Worker.Options, outage: Outage, logger: Logger
+    ) {
+        self.id = id
+        self.target = target
+        self.deliveries = deliveries
+        self.options = options
+        self.outage = outage
+        self.logger = logger
+        measurements = DeliveryMeasurements(of: id)
+    }
+
+    /// There may be something to do.
+    func call() { bell.ring() }
+
+    /// Finishes what it is at, and then ends.
+    func stop() { bell.stop() }
+
+    var hasEnded: Bool { ended.load(ordering: .acquiring) }
+
+    /// Works until it is stopped.
+    func run() {
+        var work = Work(name: id.name)
+        while bell.wait(milliseconds: Self.sleepMilliseconds) {
+            deliverAll(&work)
+        }
+        outage.forget(id.name)
+        ended.store(true, ordering: .releasing)
+    }
+
+    /// What the thread keeps from one batch to the next.
+    private struct Work {
+        let name: String
+        var databasePause = GrowingPause(firstMilliseconds: 100, millisecondsMax: 5_000)
+        /// Between asking a target that cannot take anything, and one that fails at everything.
+        var unavailablePause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 30_000)
+        var failurePause = GrowingPause(firstMilliseconds: 100, millisecondsMax: 5_000)
+        /// Whether the last attempts all failed, which was said.
+        var isTargetFailing = false
+    }
+
+    private func deliverAll(_ work: inout Work) {
+        while !bell.isStopped {
+            let began = MonotonicTime.now
+            do {
+                let claimed = try deliveries.claim(
+                    id, countMax: target.eventsMax, leaseMilliseconds: options.leaseMilliseconds)
+                outage.ends(for: work.name)
+                work.databasePause.reset()
+                if claimed.isEmpty { return }
+                let end = began.advanced(byMilliseconds: options.leaseMilliseconds)
+                bell.pause(milliseconds: deliver(claimed, until: end, &work))
+            } catch {
+                outage.begins(for: work.name, error)
+                bell.pause(milliseconds: work.databasePause.next())
+            }
+        }
+    }
+
+    // MARK: - One batch
+
+    /// - Returns: milliseconds for which the target is to be left alone.
+    private func deliver(
+        _ claimed: [Delivery], until leaseEnd: MonotonicTime, _ work: inout Work
+    ) -> Int {
+        if bell.isStopped {
+            giveBack(claimed)
+            return 0
+        }
+        do throws(TargetUnavailable) {
+            let results = try target.deliver(claimed.map(\.event))
+            precondition(results.count == claimed.count, "A target owes a result for each event.")
+            work.unavailablePause.reset()
+            settle(claimed, results, until: leaseEnd, &work)
+            return rest(after: results, &work)
+        } catch {
+            note(failure: error.cause, &work)
+            giveBack(claimed)
+            return work.unavailablePause.next()
+        }
+    }
+
+    private func settle(
+        _ claimed: [Delivery], _ results: [DeliveryResult], until leaseEnd: MonotonicTime,
+        _ work: inout Work
+    ) {
+        let marks = zip(claimed, results).map { delivery, result in
+            Mark(
+                delivery,
+                options.backoff.verdict(
+                    on: result, attempt: delivery.attempt, luck: .random(in: 0...1)))
+        }
+        write(marks, until: leaseEnd)
+        measurements.count(marks)
+        if let gone = results.lazy.compactMap(\.causeOfGoing).first { switchOff(because: gone) }
+        report(marks, &work)
+    }
+
+    /// A target that asks for a pause gets it for all of its events; and one that took nothing at
+    /// all is not hurried through what else waits for it.
+    private func rest(after results: [DeliveryResult], _ work: inout Work) -> Int {
+        let wishes = results.compactMap(\.wishOfFailure)
+        let seconds = max(0, min(wishes.max() ?? 0, Self.restSecondsMax))
+        if wishes.count < results.count {
+            work.failurePause.reset()
+            return seconds * 1_000
+        }
+        return max(seconds * 1_000, work.failurePause.next())
+    }
+
+    /// Marks deliveries, for as long as they are ours: what is not marked is delivered again.
+    private func write(_ marks: [Mark], until leaseEnd: MonotonicTime) {
+        var lastTries = 0
+        while true {
+            do {
+                let lost = try deliveries.mark(marks)
+                if lost > 0 { logger.debug("lease lost", metadata: ["count": "\(lost)"]) }
+                return
+            } catch {
+                outage.begins(for: id.name, error)
+                if bell.isStopped { lastTries += 1 }
+                guard lastTries < Self.lastTriesMax && .now < leaseEnd else { break }
+                usleep(Self.markPauseMicroseconds)
+            }
+        }
+        logger.warning(
+            "sent and not marked, so it will be sent again",
+            metadata: ["target": "\(id.name)", "count": "\(marks.count)"])
+    }
+
+    /// If this fails, they are due when the lease has ended.
+    private func giveBack(_ claimed: [Delivery]) {
+        do {
+            try deliveries.mark(claimed.map { Mark($0, .givenBack) })
+        } catch {
+            outage.begins(for: id.name, error)
+        }
+    }
+
+    /// If this fails, the next event finds the target gone again.
+    private func switchOff(because cause: String) {
+        do {
+            try deliveries.switchOff(id, because: cause)
+            logger.warning(
+                "endpoint switched off", metadata: ["target": "\(id.name)", "cause": "\(cause)"])
+        } catch {
+            outage.begins(for: id.name, error)
+        }
+    }
+
+    // MARK: - The log
+
+    private func report(_ marks: [Mark], _ work: inout Work) {
+        let dead = marks.compactMap(\.verdict.causeOfDeath)
+        if let cause = dead.first {
+            logger.error(
+                "events given up",
+                metadata: [
+                    "target": "\(id.name)", "count": "\(dead.count)", "cause": "\(cause)",
+                ])
+        }
+        if marks.contains(where: { $0.verdict == .delivered }) {
+            if work.isTargetFailing {
+                logger.info("target takes events again", metadata: ["target": "\(id.name)"])
+            }
+            work.isTargetFailing = false
+        } else if let cause = marks.lazy.compactMap(\.verdict.causeOfPause).first {
+            note(failure: cause, &work)
+        }
+    }
+
+    /// Once, and not for each event.
+    private func note(failure cause: String, _ work: inout Work) {
+        guard !work.isTargetFailing else { return }
+        work.isTargetFailing = true
+        logger.warning(
+            "target fails", metadata: ["target": "\(id.name)", "cause": "\(cause)"])
+    }
+}
+
+extension TargetID {
+    /// For logs.
+    var name: String { self == .notification ? "notification" : "webhook \(self)" }
+}
+
+extension DeliveryResult {
+    /// Seconds, 0 where the target asked for none; nil for what did not fail.
+    fileprivate var wishOfFailure: Int? {
+        if case .failed(_, let seconds) = self { seconds ?? 0 } else { nil }
+    }
+
+    fileprivate var causeOfGoing: String? {
+        if case .gone(let cause) = self { cause } else { nil }
+    }
+}
+
+extension Mark.Verdict {
+    fileprivate var causeOfDeath: String? {
+        if case .dead(let cause) = self { cause } else { nil }
+    }
+
+    fileprivate var causeOfPause: String? {
+        if case .again(_, let cause) = self { cause } else { nil }
+    }
+}
