@@ -102,14 +102,15 @@ build_commerce() {
     [[ -x $binary ]] || die "there is no program at $binary"
 }
 
-# start_commerce FOLDER: the responder. Other COMMERCE_ settings of the caller pass through.
+# start_commerce FOLDER: the responder. Other COMMERCE_ settings of the caller pass through. Two heaps
+# do for its many threads: with one each, as the C library would have it, memory doubles or trebles.
 start_commerce() {
     local folder=$1
     check_socket_path "$folder/commerce.sock"
     rm -f "$folder/commerce.sock"
     COMMERCE_SOCKET=$folder/commerce.sock COMMERCE_MEMCACHED=$folder/memcached.sock \
         COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$folder") \
-        start_part commerce "$folder/commerce.log" "$binary" serve
+        MALLOC_ARENA_MAX=2 start_part commerce "$folder/commerce.log" "$binary" serve
     wait_for commerce "$commerce_start_seconds" test -S "$folder/commerce.sock"
 }
 

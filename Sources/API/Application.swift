@@ -26,6 +26,8 @@ public struct Application: Sendable {
     private let measurements = RequestMeasurements()
     private let logger: Logger
 
+    private static let metricsType = "text/plain; version=0.0.4; charset=utf-8"
+
     public init(_ shop: Shop, in surroundings: Surroundings, logger: Logger) {
         self.shop = shop
         self.surroundings = surroundings
@@ -33,7 +35,8 @@ public struct Application: Sendable {
     }
 
     /// Answers a request; every failure is an answer too. A command is answered when it has been
-    /// committed, and no thread waits for that.
+    /// committed, and no thread waits for that; products and balances that are asked for at the same
+    /// time are read together.
     public func respond(to request: Request, from seat: Seat) -> Answer {
         let (resource, number) = route(request.path)
         let visit = Visit(request: request, resource: resource, start: .now)
@@ -46,30 +49,22 @@ public struct Application: Sendable {
             case .charge: return try carryOut(try charge(request, number), visit, seat)
             case .orders: return try carryOut(try order(request), visit, seat)
             case .cancel: return try carryOut(try cancel(request, number, shop), visit, seat)
-            case .user, .userOrders, .userPayments, .product, .products, .popular, .order, .live,
-                .ready, .metrics, .nothing:
-                return .now(finish(visit, try read(resource, request, number)))
+            case .user: return later(visit, try balance(number, shop))
+            case .product: return later(visit, try product(request, number, shop))
+            case .userOrders: return now(visit, try orders(request, of: number, shop))
+            case .userPayments: return now(visit, try payments(request, of: number, shop))
+            case .products: return now(visit, try products(request, shop))
+            case .popular: return now(visit, try popular(shop))
+            case .order: return now(visit, try placedOrder(number, shop))
+            case .live: return now(visit, live())
+            case .ready:
+                return now(visit, try ready(shop, isDraining: surroundings.isDraining()))
+            case .metrics:
+                return now(visit, .text(surroundings.metrics(), Self.metricsType))
+            case .nothing: throw Problem.notFound
             }
         } catch {
-            return .now(finish(visit, response(to: error, visit)))
-        }
-    }
-
-    private func read(
-        _ resource: Resource, _ request: Request, _ number: PathNumber
-    ) throws -> Response {
-        switch resource {
-        case .user: try balance(number, shop)
-        case .userOrders: try orders(request, of: number, shop)
-        case .userPayments: try payments(request, of: number, shop)
-        case .product: try product(request, number, shop)
-        case .products: try products(request, shop)
-        case .popular: try popular(shop)
-        case .order: try placedOrder(number, shop)
-        case .live: live()
-        case .ready: try ready(shop, isDraining: surroundings.isDraining())
-        case .metrics: .text(surroundings.metrics(), "text/plain; version=0.0.4; charset=utf-8")
-        case .charge, .orders, .cancel, .nothing: throw Problem.notFound
+            return now(visit, response(to: error, visit))
         }
     }
 
@@ -77,15 +72,26 @@ public struct Application: Sendable {
         _ request: CommandRequest, _ visit: Visit, _ seat: Seat
     ) throws -> Answer {
         if let response = try shop.earlierAnswer(to: request) {
-            return .now(finish(visit, response))
+            return now(visit, response)
         }
         if shop.ledger.blocksCaller { seat.giveUp() }
-        return .later { reply in
+        return later(visit) { then in
             shop.ledger.submit(request.command) { result in
-                do {
-                    reply.send(finish(visit, try shop.conclude(request, result)))
-                } catch {
-                    reply.send(finish(visit, response(to: error, visit)))
+                then(Result { try shop.conclude(request, result) })
+            }
+        }
+    }
+
+    private func now(_ visit: Visit, _ response: Response) -> Answer {
+        .now(finish(visit, response))
+    }
+
+    private func later(_ visit: Visit, _ pending: @escaping PendingResponse) -> Answer {
+        .later { reply in
+            pending { result in
+                switch result {
+                case .success(let response): reply.send(finish(visit, response))
+                case .failure(let error): reply.send(finish(visit, response(to: error, visit)))
                 }
             }
         }
@@ -134,6 +140,12 @@ public struct Application: Sendable {
         }
     }
 }
+
+/// A response that is told once, on whatever thread, when what it needs has been read or written.
+typealias PendingResponse =
+    @Sendable (
+        @escaping @Sendable (Result<Response, any Error>) -> Void
+    ) -> Void
 
 extension HTTPField.Name {
     static let requestID = Self("X-Request-Id")!

@@ -4,9 +4,15 @@ import HTTPTypes
 import Store
 
 /// GET /api/v1/users/{userId}
-func balance(_ user: PathNumber, _ shop: Shop) throws -> Response {
-    guard let id = user.positive, let user = try shop.users.user(UserID(id)) else {
-        throw Problem.unknownUser
+func balance(_ user: PathNumber, _ shop: Shop) throws -> PendingResponse {
+    guard let id = user.positive.map(UserID.init) else { throw Problem.unknownUser }
+    return { then in
+        shop.users.user(id) { found in
+            then(
+                Result {
+                    guard let user = try found.get() else { throw Problem.unknownUser }
+                    return .json(JSON.array([.balance(user)]).bytes, cacheControl: "no-store")
+                })
+        }
     }
-    return .json(JSON.array([.balance(user)]).bytes, cacheControl: "no-store")
 }

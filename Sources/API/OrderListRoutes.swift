@@ -37,10 +37,10 @@ func payments(_ request: Request, of user: PathNumber, _ shop: Shop) throws -> R
 
 /// A user who is there, so that nobody's list is not taken for an empty one.
 private func known(_ user: PathNumber, _ shop: Shop) throws -> UserID {
-    guard let id = user.positive, let user = try shop.users.user(UserID(id)) else {
+    guard let id = user.positive.map(UserID.init), try shop.users.contains(id) else {
         throw Problem.unknownUser
     }
-    return user.id
+    return id
 }
 
 extension JSON {

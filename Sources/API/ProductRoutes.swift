@@ -7,10 +7,20 @@ import Store
 ///
 /// Clients ask again every time (`no-cache`), since the stock they see must be no older than the
 /// last order; where nothing has changed they get 304.
-func product(_ request: Request, _ product: PathNumber, _ shop: Shop) throws -> Response {
-    guard let id = product.positive, let page = try shop.catalogue.page(ProductID(id)) else {
-        throw Problem.invalidProductID
+func product(_ request: Request, _ product: PathNumber, _ shop: Shop) throws -> PendingResponse {
+    guard let id = product.positive.map(ProductID.init) else { throw Problem.invalidProductID }
+    return { then in
+        shop.catalogue.page(id) { found in
+            then(
+                Result {
+                    guard let page = try found.get() else { throw Problem.invalidProductID }
+                    return response(to: request, showing: page)
+                })
+        }
     }
+}
+
+private func response(to request: Request, showing page: Catalogue.Page) -> Response {
     let tag = "\"\(page.version.stock)-\(page.version.product)\""
     var response = Response.json(page.body, cacheControl: "no-cache")
     response.headerFields[.eTag] = tag

@@ -12,6 +12,8 @@ public struct Catalogue: Sendable {
     let pool: Pool
     let cache: Cache
     let renderer: Renderer
+    private let cachedPages: ReadGroup<ProductID, Page>
+    private let storedPages: ReadGroup<ProductID, Page>
 
     /// What a memcached outage can leave behind is gone after this time.
     private static let expirySeconds = 2
@@ -28,24 +30,55 @@ public struct Catalogue: Sendable {
         public let body: [UInt8]
     }
 
-    /// - Returns: nil when there is no such product.
-    /// - Throws: `DatabaseError` when it is not cached and the database cannot answer.
-    public func page(_ id: ProductID) throws -> Page? {
-        let key = key(id)
-        let cached = cache.ask { memcached throws(Unavailable) in try memcached.get(key) }
-        if let entry = cached ?? nil, let page = Page(entry: entry.value) { return page }
+    init(pool: Pool, cache: Cache, renderer: Renderer) {
+        self.pool = pool
+        self.cache = cache
+        self.renderer = renderer
+        cachedPages = ReadGroup { ids in Self.cachedPages(of: ids, in: cache) }
+        storedPages = ReadGroup { ids in
+            try Self.storedPages(of: ids, pool: pool, cache: cache, renderer: renderer)
+        }
+    }
 
+    /// Reads a product as it is now, or nil when there is no such product, and tells it on some
+    /// reader's thread.
+    ///
+    /// Fails with `DatabaseError` when the product is not cached and the database cannot answer.
+    public func page(
+        _ id: ProductID, then: @escaping @Sendable (Result<Page?, any Error>) -> Void
+    ) {
+        cachedPages.read(id) { cached in
+            guard case .success(nil) = cached else { return then(cached) }
+            storedPages.read(id, then: then)
+        }
+    }
+
+    private static func cachedPages(of ids: [ProductID], in cache: Cache) -> [ProductID: Page] {
+        let keys = ids.map { key($0, in: cache) }
+        let found = cache.ask { memcached throws(Unavailable) in try memcached.gets(keys) }
+        var pages: [ProductID: Page] = [:]
+        for (id, key) in zip(ids, keys) {
+            pages[id] = found?[key].flatMap { Page(entry: $0.value) }
+        }
+        return pages
+    }
+
+    private static func storedPages(
+        of ids: [ProductID], pool: Pool, cache: Cache, renderer: Renderer
+    ) throws -> [ProductID: Page] {
         let start = ContinuousClock.now
-        let products = try pool.withConnection { connection in
-            try Self.read([id], on: connection)
+        let products = try pool.withConnection { connection in try read(ids, on: connection) }
+        var pages: [ProductID: Page] = [:]
+        for product in products where product.isOnSale {
+            let page = Page(version: product.version, body: renderer.product(product))
+            pages[product.id] = page
+            guard start.duration(to: .now) < fillLimit else { continue }
+            _ = cache.ask { memcached throws(Unavailable) in
+                try memcached.add(
+                    key(product.id, in: cache), page.entry, expirySeconds: expirySeconds)
+            }
         }
-        guard let product = products.first, product.isOnSale else { return nil }
-        let page = Page(version: product.version, body: renderer.product(product))
-        guard start.duration(to: .now) < Self.fillLimit else { return page }
-        _ = cache.ask { memcached throws(Unavailable) in
-            try memcached.add(key, page.entry, expirySeconds: Self.expirySeconds)
-        }
-        return page
+        return pages
     }
 
     /// Reads products, those that are not on sale any more too.
@@ -100,7 +133,7 @@ public struct Catalogue: Sendable {
     /// Shows committed products to all later readers.
     func refresh(_ products: [Product]) {
         guard !products.isEmpty else { return }
-        let keys = products.map { key($0.id) }
+        let keys = products.map { Self.key($0.id, in: cache) }
         let found = cache.ask { memcached throws(Unavailable) in try memcached.gets(keys) }
         guard let found else { return }
         for (product, key) in zip(products, keys) {
@@ -136,7 +169,7 @@ public struct Catalogue: Sendable {
         return result == .stored
     }
 
-    private func key(_ id: ProductID) -> String {
+    private static func key(_ id: ProductID, in cache: Cache) -> String {
         cache.key("product.\(id)")
     }
 }

@@ -48,9 +48,9 @@ struct Settlement {
         let numbers = numbers
         switch guarding {
         case .version:
-            let plan = try plan(on: connection, drawing: numbers, locking: false)
-            if plan.writes.isEmpty { return Result(plan) }
-            return try commit(on: connection) { plan }
+            let planned = try plan(on: connection, drawing: numbers, locking: false)
+            if planned.plan.writes.isEmpty { return Result(planned.plan) }
+            return try commit(on: connection) { planned }
         case .lock:
             return try commit(on: connection) {
                 try plan(on: connection, drawing: numbers, locking: true)
@@ -58,29 +58,36 @@ struct Settlement {
         }
     }
 
+    /// A plan and the database's time at which its snapshot was read.
+    private typealias Planned = (plan: CheckoutPlan, time: Moment?)
+
     private func plan(
         on connection: Connection, drawing numbers: Numbers, locking: Bool
-    ) throws -> CheckoutPlan {
-        let snapshot = try Snapshot(of: commands, on: connection, locking: locking)
-        return CheckoutPlan(commands, on: snapshot, drawing: numbers)
+    ) throws -> Planned {
+        let (snapshot, time) = try Snapshot.read(of: commands, on: connection, locking: locking)
+        return (CheckoutPlan(commands, on: snapshot, drawing: numbers), time)
     }
 
     private func commit(
-        on connection: Connection, _ makePlan: () throws -> CheckoutPlan
+        on connection: Connection, _ makePlan: () throws -> Planned
     ) throws -> Result {
-        var planned: CheckoutPlan?
+        var latest: CheckoutPlan?
         do {
             return try connection.transaction { connection in
-                let plan = try makePlan()
-                planned = plan
-                try plan.writes.write(on: connection, renderer)
+                let (plan, time) = try makePlan()
+                latest = plan
+                if let time {
+                    try plan.writes.write(on: connection, at: time, renderer)
+                } else {
+                    precondition(plan.writes.isEmpty, "nothing changes without a user")
+                }
                 return Result(plan)
             }
         } catch let unknown as CommitOutcomeUnknown {
-            guard let planned, let proof = planned.writes.payments.first?.id else {
+            guard let latest, let proof = latest.writes.payments.first?.id else {
                 throw unknown.cause  // Nothing was written.
             }
-            throw Unknown(cause: unknown.cause, result: Result(planned), proof: proof)
+            throw Unknown(cause: unknown.cause, result: Result(latest), proof: proof)
         }
     }
 }

@@ -7,29 +7,33 @@ extension Snapshot {
     ///
     /// - Parameter locking: whether points, orders and stock stay locked until the transaction ends.
     ///   Users are locked first and stock last, each in ascending order, as everywhere.
-    init(of commands: [Command], on connection: Connection, locking: Bool) throws {
+    ///
+    /// - Returns: also the database's time, if there is a user at all.
+    static func read(
+        of commands: [Command], on connection: Connection, locking: Bool
+    ) throws -> (snapshot: Snapshot, time: Moment?) {
+        var snapshot = Snapshot()
         let userIDs = Set(commands.map(\.user)).sorted()
         let orderIDs = Set(commands.compactMap(\.canceledOrder)).sorted()
         let keys = commands.compactMap(\.idempotency?.key)
-        self.init()
-        for user in try Users.read(userIDs, on: connection, locking: locking) {
-            users[user.id] = user
-        }
+        let (users, time) = try Users.readTimed(userIDs, on: connection, locking: locking)
+        for user in users { snapshot.users[user.id] = user }
         if !orderIDs.isEmpty {
             for placed in try Orders.read(orderIDs, on: connection, locking: locking) {
-                orders[placed.order.id] = placed
+                snapshot.orders[placed.order.id] = placed
             }
         }
         let bought = commands.compactMap(\.cart).flatMap(\.lines).map(\.product)
-        let returned = orders.values.flatMap(\.order.lines).map(\.product)
+        let returned = snapshot.orders.values.flatMap(\.order.lines).map(\.product)
         let productIDs = Set(bought + returned).sorted()
         if !productIDs.isEmpty {
             if locking { try Catalogue.lockStock(of: productIDs, on: connection) }
             for product in try Catalogue.read(productIDs, on: connection) {
-                products[product.id] = product
+                snapshot.products[product.id] = product
             }
         }
-        if !keys.isEmpty { self.keys = try Self.records(of: keys, on: connection) }
+        if !keys.isEmpty { snapshot.keys = try records(of: keys, on: connection) }
+        return (snapshot, time)
     }
 
     private static func records(
@@ -76,26 +80,34 @@ extension Numbers {
         for commands: [Command], on connection: Connection
     ) throws(DatabaseError) {
         let orders = commands.count { $0.cart != nil }
-        let lackingOrders = orders - orderNumbers.count
-        let lackingPayments = commands.count - paymentNumbers.count
-        if lackingOrders > 0 {
-            add(orders: try Self.draw("order_id", lackingOrders, on: connection))
-        }
-        if lackingPayments > 0 {
-            add(payments: try Self.draw("payment_id", lackingPayments, on: connection))
-        }
+        let lackingOrders = max(0, orders - orderNumbers.count)
+        let lackingPayments = max(0, commands.count - paymentNumbers.count)
+        // Together as far as possible: a lone order gets both with one question.
+        let pairs = min(lackingOrders, lackingPayments)
+        let drawn = try Self.draw(["order_id", "payment_id"], pairs, on: connection)
+        let otherOrders = try Self.draw(["order_id"], lackingOrders - pairs, on: connection)
+        let otherPayments = try Self.draw(["payment_id"], lackingPayments - pairs, on: connection)
+        add(
+            orders: drawn.map { $0[0] } + otherOrders.map { $0[0] },
+            payments: drawn.map { $0[1] } + otherPayments.map { $0[0] })
     }
 
+    /// - Returns: as many rows as `count`, of one number from each sequence.
     private static func draw(
-        _ sequence: String, _ count: Int, on connection: Connection
-    ) throws(DatabaseError) -> [Int64] {
+        _ sequences: [String], _ count: Int, on connection: Connection
+    ) throws(DatabaseError) -> [[Int64]] {
+        guard count > 0 else { return [] }
+        let values = sequences.map { "NEXT VALUE FOR \($0)" }.joined(separator: ", ")
         // A list of as many elements makes as many rows, whatever the count, with one statement.
         let list = "[" + String(repeating: "0,", count: count - 1) + "0]"
         return try connection.query(
             """
-            SELECT NEXT VALUE FOR \(sequence)
-            FROM JSON_TABLE(?, '$[*]' COLUMNS (element INT PATH '$')) AS list
+            SELECT \(values) FROM JSON_TABLE(?, '$[*]' COLUMNS (element INT PATH '$')) AS list
             """, [.text(list)]
-        ) { row throws(DatabaseError) in try row.integer(0) }
+        ) { row throws(DatabaseError) in
+            var numbers: [Int64] = []
+            for column in sequences.indices { numbers.append(try row.integer(column)) }
+            return numbers
+        }
     }
 }

@@ -10,12 +10,14 @@ extension Writes {
     /// a product meet at comes last: the sums of its sales, then its stock. Rows of one table are
     /// written in ascending order, so that no two transactions wait for each other.
     ///
+    /// - Parameter now: of the batch's orders and of their sales alike: a cancel takes an order's
+    ///   units out of the hour that the order names, even where the batch was written as an hour
+    ///   ended.
     /// - Throws: `LostRace` when a user, an order or a stock is not as it was read any more.
-    func write(on connection: Connection, _ renderer: Renderer) throws {
+    func write(on connection: Connection, at now: Moment, _ renderer: Renderer) throws {
         guard !isEmpty else { return }
         try writePoints(on: connection)
         try writeCancels(on: connection)
-        let now = try Self.now(on: connection)
         try writeOrders(on: connection, at: now)
         try writePayments(on: connection)
         try writeKeys(on: connection, renderer)
@@ -44,15 +46,6 @@ extension Writes {
             WHERE id = ? AND version = ? AND status = 'PAID'
             """, rows)
         if written != rows.count { throw LostRace() }
-    }
-
-    /// The time of the batch's orders and of their sales alike: a cancel takes an order's units out
-    /// of the hour that the order names, even where the batch was written as an hour ended.
-    private static func now(on connection: Connection) throws -> Moment {
-        let now = try connection.query("SELECT UTC_TIMESTAMP(6)") { row throws(DatabaseError) in
-            Moment(try row.text(0))
-        }
-        return now[0]
     }
 
     private func writeOrders(on connection: Connection, at now: Moment) throws {

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// Looks until `condition` holds.
-func eventually(withinSeconds seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool
+func eventually(withinSeconds seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool
 {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
