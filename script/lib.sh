@@ -135,7 +135,8 @@ stop_part() {
 }
 
 # Stops everything: first who brings work, last who keeps it. Each bound is longer than what the
-# part may rightly need: nginx and the responder the slowest answer, MariaDB a full flush.
+# part may rightly need: nginx and the responder the slowest answer, the worker the slowest receiver,
+# MariaDB a full flush.
 stop_parts() {
     if [[ -n $foreground_pid ]]; then
         kill "$foreground_pid" 2>/dev/null || true
@@ -145,6 +146,7 @@ stop_parts() {
     stop_part ab TERM 1
     stop_part nginx QUIT 25
     stop_part commerce TERM 25
+    stop_part worker TERM 25
     stop_part memcached TERM 5
     stop_part MariaDB TERM 60
 }

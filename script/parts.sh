@@ -62,11 +62,7 @@ prepare_database() {
         (umask 077 && od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$password_file.half")
         mv "$password_file.half" "$password_file"
     fi
-    export COMMERCE_DATABASE_NAME=$database COMMERCE_DATABASE_USER=$database_user
-    COMMERCE_DATABASE_PASSWORD=$(<"$password_file")
-    export COMMERCE_DATABASE_PASSWORD
-    # A caller's; this database is our own.
-    unset COMMERCE_DATABASE_HOST COMMERCE_DATABASE_PORT COMMERCE_DATABASE_CA
+    export_database "$folder"
     "$repository/sql/migrate.sh" "${owner[@]}" "$database" || die "the migration failed"
     "$repository/sql/service-user.sh" "${owner[@]}" "$database" ||
         die "the service's database user could not be set up"
@@ -75,6 +71,16 @@ prepare_database() {
             die "the demo data could not be loaded"
         say "$database: demo data loaded"
     fi
+}
+
+# export_database FOLDER: tells every command of commerce where the database is, and who it is there.
+export_database() {
+    COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$1")
+    COMMERCE_DATABASE_PASSWORD=$(<"$1/database-password")
+    export COMMERCE_DATABASE_SOCKET COMMERCE_DATABASE_PASSWORD
+    export COMMERCE_DATABASE_NAME=$database COMMERCE_DATABASE_USER=$database_user
+    # A caller's; this database is our own.
+    unset COMMERCE_DATABASE_HOST COMMERCE_DATABASE_PORT COMMERCE_DATABASE_CA
 }
 
 # start_memcached FOLDER
@@ -109,9 +115,18 @@ start_commerce() {
     check_socket_path "$folder/commerce.sock"
     rm -f "$folder/commerce.sock"
     COMMERCE_SOCKET=$folder/commerce.sock COMMERCE_MEMCACHED=$folder/memcached.sock \
-        COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$folder") \
         MALLOC_ARENA_MAX=2 start_part commerce "$folder/commerce.log" "$binary" serve
     wait_for commerce "$commerce_start_seconds" test -S "$folder/commerce.sock"
+}
+
+# start_worker FOLDER: who delivers events and tidies up. Orders come first, so it is nice. Its
+# receivers may be on this machine.
+start_worker() {
+    local folder=$1
+    COMMERCE_MEMCACHED=$folder/memcached.sock \
+        COMMERCE_NOTIFICATION_FILE=${COMMERCE_NOTIFICATION_FILE:-$folder/notifications.jsonl} \
+        COMMERCE_WEBHOOKS_ALLOW_PRIVATE=${COMMERCE_WEBHOOKS_ALLOW_PRIVATE:-1} \
+        start_part worker "$folder/worker.log" nice -n 5 "$binary" work
 }
 
 # Replaces one line's text in a copied configuration, and makes sure that it was there.
