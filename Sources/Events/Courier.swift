@@ -210,11 +210,6 @@ final class Courier: Sendable {
     }
 }
 
-extension TargetID {
-    /// For logs.
-    var name: String { self == .notification ? "notification" : "webhook \(self)" }
-}
-
 extension DeliveryResult {
     /// Seconds, 0 where the target asked for none; nil for what did not fail.
     fileprivate var wishOfFailure: Int? {

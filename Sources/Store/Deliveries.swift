@@ -10,6 +10,9 @@ public typealias TargetID = ID<EventTarget>
 extension TargetID {
     /// The shop's own notification.
     public static let notification = TargetID(0)
+
+    /// For logs and operators.
+    public var name: String { self == .notification ? "notification" : "webhook \(self)" }
 }
 
 /// One event on its way to one target.
