@@ -31,8 +31,11 @@ extension HTTPClient {
         guard url.utf8.count <= urlBytesMax else { throw .tooLong }
         let visible = UInt8(ascii: "!")...UInt8(ascii: "~")
         guard url.utf8.allSatisfy(visible.contains) else { throw .notASCII }
-        let start = url.lowercased()
-        guard start.hasPrefix("https://") || start.hasPrefix("http://") else { throw .notHTTP }
+        let scheme = url.prefix { $0 != ":" }
+        guard ["https", "http"].contains(scheme.lowercased()) else { throw .notHTTP }
+        let rest = url.dropFirst(scheme.count)
+        // libcurl would forgive more slashes, and fewer, and take the path for the host.
+        guard rest.hasPrefix("://"), !rest.hasPrefix(":///") else { throw .malformed }
         guard let parts = curl_url() else { fatalError("no memory for a URL") }
         defer { curl_url_cleanup(parts) }
         switch curl_url_set(parts, CURLUPART_URL, url, UInt32(CURLU_DISALLOW_USER)) {
