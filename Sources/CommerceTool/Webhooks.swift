@@ -127,7 +127,7 @@ struct Webhooks: ParsableCommand {
         func run() throws {
             try Webhooks.run { endpoints in
                 let client = try Webhooks.client(Startup.environment)
-                guard let endpoint = try endpoints.enabled().first(where: { $0.id == id }) else {
+                guard let endpoint = try endpoints.enabled(id) else {
                     throw NoEndpoint(id: id)
                 }
                 let target = WebhookTarget(endpoint, client: client)

@@ -99,7 +99,7 @@ private struct RegisteredWebhook: Target {
     func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
         let endpoint: WebhookEndpoint?
         do {
-            endpoint = try endpoints.enabled().first { $0.id == id.number }
+            endpoint = try endpoints.enabled(id.number)
         } catch {
             throw TargetUnavailable(cause: "\(error)")
         }

@@ -83,13 +83,25 @@ public struct WebhookEndpoints: Sendable {
     public func enabled() throws -> [WebhookEndpoint] {
         try pool.withConnection { connection in
             try connection.query(
-                """
-                SELECT id, url, secret,
-                    IF(previous_secret_until > UTC_TIMESTAMP(6), previous_secret, NULL)
-                FROM webhook_endpoint WHERE disabled_at IS NULL ORDER BY id
-                """, [], WebhookEndpoint.init(reading:))
+                "\(Self.selectEnabled) ORDER BY id", [], WebhookEndpoint.init(reading:))
         }
     }
+
+    /// An endpoint with its secrets.
+    ///
+    /// - Returns: nil when there is no such endpoint, or it is off.
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func enabled(_ id: Int64) throws -> WebhookEndpoint? {
+        try pool.withConnection { connection in
+            try connection.query(
+                "\(Self.selectEnabled) AND id = ?", [.integer(id)], WebhookEndpoint.init(reading:))
+        }.first
+    }
+
+    private static let selectEnabled = """
+        SELECT id, url, secret, IF(previous_secret_until > UTC_TIMESTAMP(6), previous_secret, NULL)
+        FROM webhook_endpoint WHERE disabled_at IS NULL
+        """
 
     /// The numbers of the endpoints that are on, which stay on until the transaction has ended:
     /// whoever makes deliveries in it knows that ``disable(_:because:)`` will see them all.
@@ -164,7 +176,7 @@ public struct WebhookEndpoints: Sendable {
 }
 
 extension WebhookEndpoint {
-    /// Columns: id, url, secret, the previous secret or NULL.
+    /// Columns as in ``WebhookEndpoints/selectEnabled``.
     fileprivate init(reading row: borrowing Row) throws(DatabaseError) {
         id = try row.integer(0)
         url = try row.text(1)

@@ -93,6 +93,16 @@ import Threads
         #expect(receiver.arrivals.count == 20 && receiver.connectionsMade == 1)
     }
 
+    @Test func `a kept connection that the server has closed costs nothing`() throws {
+        let receiver = try Receiver { _ in
+            .bytes("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        }
+        for _ in 1...20 {
+            #expect(try client.send(.init(post: [1], to: receiver.url)).get().status == 200)
+        }
+        #expect(receiver.connectionsMade == 20)
+    }
+
     @Test func `threads share a client`() throws {
         let receiver = try Receiver { arrival in .answer(200, body: arrival.path) }
         let wrong = Atomic<Int>(0)

@@ -30,6 +30,8 @@ import Testing
         let enabled = try endpoints.enabled()
         #expect(enabled.map(\.id) == [id, other])
         #expect(enabled[0].url == "https://example.com/hooks" && enabled[0].secrets == [secret])
+        #expect(try endpoints.enabled(id)?.secrets == [secret])
+        #expect(try endpoints.enabled(other + 1) == nil)
         let entry = try #require(try endpoints.all().first)
         #expect(entry.disabled == nil && entry.previousSecretUntil == nil)
         #expect(entry.pending == 0 && entry.dead == 0)
@@ -80,7 +82,7 @@ import Testing
         #expect(try count(id, "CANCELED") == 2_500 && count(id, "PENDING") == 0)
         #expect(try count(id, "DELIVERED") == 3 && count(id, "DEAD") == 4)
         #expect(try count(other, "PENDING") == 5)
-        #expect(try endpoints.enabled().map(\.id) == [other])
+        #expect(try endpoints.enabled().map(\.id) == [other] && endpoints.enabled(id) == nil)
         let disabled = try #require(try endpoints.all().first?.disabled)
         #expect(disabled.reason == String(repeating: "Ä", count: 255))
     }
