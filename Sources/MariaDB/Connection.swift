@@ -193,7 +193,9 @@ public final class Connection {
             return try body(statement)
         } catch {
             note(error)
-            if error.kind == .other { statements.remove(sql) }
+            // One that failed amid its result would wait at its next execution for a rest of it that
+            // does not come (libmariadb 3.3), so none that failed is kept.
+            statements.remove(sql)
             throw error
         }
     }

@@ -80,6 +80,26 @@ private struct Stop: Error, Equatable { var number = 0 }
         #expect(try waiter.execute(update) == 1)
     }
 
+    @Test func `a race that is lost amid a result leaves the statement in order`() throws {
+        let holder = try database.withProducts()
+        let loser = try database.connect()
+        try loser.execute("SET SESSION innodb_lock_wait_timeout = 0")
+        func lockAll() throws -> [Int64] {
+            try loser.transaction {
+                try $0.query("SELECT id FROM product ORDER BY id FOR UPDATE") {
+                    row throws(DatabaseError) in try row.integer(0)
+                }
+            }
+        }
+        try holder.transaction {
+            try $0.execute("UPDATE product SET version = 2 WHERE id = 4")
+            #expect(databaseError { _ = try lockAll() }?.code == 1205)
+            #expect(databaseError { _ = try lockAll() }?.code == 1205)
+        }
+        #expect(try lockAll() == [1, 2, 3, 4, 5])
+        #expect(loser.isUsable)
+    }
+
     @Test func `a lost race ends the transaction even when it is caught`() throws {
         let holder = try database.withProducts()
         let loser = try database.connect()
