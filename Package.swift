@@ -31,6 +31,8 @@ let package = Package(
         .systemLibrary(
             name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
+        .systemLibrary(
+            name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
 
         // Threads that may block.
         .target(name: "Threads", swiftSettings: strict),
@@ -55,6 +57,7 @@ let package = Package(
             dependencies: ["CCurl", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict),
         .target(name: "MariaDB", dependencies: ["CMariaDB", "Threads"], swiftSettings: strict),
+        .target(name: "AMQP", dependencies: ["CRabbitMQ", "Threads"], swiftSettings: strict),
         .target(name: "Memcached", dependencies: ["CMemcached"], swiftSettings: strict),
 
         // The shop: rules, storage, routes.
@@ -136,7 +139,7 @@ let package = Package(
         .testTarget(
             name: "ShopTests",
             dependencies: [
-                "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
+                "AMQP", "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
                 "MariaDB", "Store",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

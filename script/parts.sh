@@ -6,6 +6,8 @@ readonly mariadb_start_seconds=120 # It may have to recover from a crash first.
 readonly memcached_start_seconds=10
 readonly nginx_start_seconds=10
 readonly commerce_start_seconds=30
+readonly epmd_start_seconds=10
+readonly rabbitmq_start_seconds=120
 
 readonly database=commerce
 readonly database_user=commerce
@@ -164,4 +166,47 @@ start_nginx() {
 # Any answer will do, a refusal too.
 nginx_answers() {
     curl --silent --output /dev/null --max-time 5 --noproxy '*' "http://127.0.0.1:$1/livez"
+}
+
+# start_rabbitmq FOLDER PORT: a RabbitMQ of our own, which only this machine reaches. Erlang's name
+# server belongs to it, and would otherwise be started as a daemon for the whole machine.
+start_rabbitmq() {
+    local folder=$1 port=$2 epmd_port distribution_port
+    epmd_port=$(free_port)
+    distribution_port=$(free_port)
+    export HOME=$folder # Of Erlang's cookie.
+    export ERL_EPMD_PORT=$epmd_port ERL_EPMD_ADDRESS=127.0.0.1
+    start_part epmd "$folder/epmd.log" epmd -port "$epmd_port" -address 127.0.0.1
+    wait_for epmd "$epmd_start_seconds" port_is_taken "$epmd_port"
+    # The watermark would otherwise be a share of the machine's memory, and the disk's limit more
+    # than a small machine has.
+    cat >"$folder/rabbitmq.conf" <<CONFIGURATION
+listeners.tcp.1 = 127.0.0.1:$port
+log.console = true
+log.file = false
+vm_memory_high_watermark.absolute = 512MB
+disk_free_limit.absolute = 100MB
+CONFIGURATION
+    say '[].' >"$folder/plugins"
+    # The script in /usr/sbin becomes another user. As under systemd, this one becomes the broker,
+    # so that the part's process is the broker itself.
+    RUNNING_UNDER_SYSTEMD=true RABBITMQ_CONF_ENV_FILE=/dev/null \
+        RABBITMQ_NODENAME=commerce@localhost RABBITMQ_DIST_PORT=$distribution_port \
+        RABBITMQ_CONFIG_FILE=$folder/rabbitmq.conf \
+        RABBITMQ_ENABLED_PLUGINS_FILE=$folder/plugins \
+        RABBITMQ_MNESIA_BASE=$folder/mnesia RABBITMQ_LOG_BASE=$folder \
+        RABBITMQ_PID_FILE=$folder/rabbitmq.pid \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
+        start_part RabbitMQ "$folder/rabbitmq.log" /usr/lib/rabbitmq/bin/rabbitmq-server
+    wait_for RabbitMQ "$rabbitmq_start_seconds" port_is_taken "$port"
+}
+
+# A port below those that the kernel gives to clients.
+free_port() {
+    local port
+    while true; do
+        port=$((10000 + RANDOM % 20000))
+        port_is_taken "$port" || break
+    done
+    say "$port"
 }

@@ -72,6 +72,11 @@ public struct MonotonicTime: Comparable, Sendable {
         MonotonicTime(nanoseconds: nanoseconds + count * 1_000_000)
     }
 
+    /// Whole milliseconds from this point to another, rounded up; negative when it lies before.
+    public func milliseconds(until other: MonotonicTime) -> Int {
+        (other.nanoseconds - nanoseconds + 999_999) / 1_000_000
+    }
+
     public static func < (one: MonotonicTime, other: MonotonicTime) -> Bool {
         one.nanoseconds < other.nanoseconds
     }

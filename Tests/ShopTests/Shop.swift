@@ -239,7 +239,7 @@ extension Shop {
     }
 
     /// A port below those that the kernel gives to clients, so that nobody takes it by accident.
-    private static func freePort() throws -> UInt16 {
+    static func freePort() throws -> UInt16 {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         for _ in 0..<100 {
             let port = UInt16.random(in: 10_000..<32_000)
