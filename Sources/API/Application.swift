@@ -74,9 +74,8 @@ public struct Application: Sendable {
         if let response = try shop.earlierAnswer(to: request) {
             return now(visit, response)
         }
-        if shop.ledger.blocksCaller { seat.giveUp() }
         return later(visit) { then in
-            shop.ledger.submit(request.command) { result in
+            shop.ledger.submit(request.command, beforeBlocking: seat.giveUp) { result in
                 then(Result { try shop.conclude(request, result) })
             }
         }

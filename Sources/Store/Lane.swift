@@ -3,10 +3,14 @@ import Threads
 
 /// Commits waiting commands together: group commit.
 ///
-/// One thread takes whatever waits, settles it in one transaction, and looks again. A lone command
-/// is committed at once; under load the commands that arrive during one commit are the next batch.
-/// So the cost of a commit, and of the one version check on a hot product, is shared by as many
-/// buyers as came meanwhile. A second thread tells many buyers, while the first is at the next batch.
+/// One thread takes whatever waits, settles it in one transaction, and looks again: the commands that
+/// arrive during one commit are the next batch. So the cost of a commit, and of the one version check
+/// on a hot product, is shared by as many buyers as came meanwhile. A second thread tells many
+/// buyers, while the first is at the next batch.
+///
+/// A command that finds the lane idle is settled at once by its own caller's thread: a change of
+/// threads would cost it a third more, most of it in the conversation with the database, whose
+/// thread for us sits where the caller's does.
 final class Lane: Sendable {
     /// Commands of one batch: more would make the first of them wait for the last.
     private static let commandsMax = 256
@@ -28,7 +32,14 @@ final class Lane: Sendable {
 
     private struct Queue {
         var tickets: ArraySlice<Ticket> = []
+        /// Nil while somebody settles.
+        var settler: Settler?
         var isClosed = false
+
+        mutating func takeSettler() -> Settler? {
+            defer { settler = nil }
+            return settler
+        }
     }
 
     /// A batch whose outcomes are durable and not yet told.
@@ -42,7 +53,7 @@ final class Lane: Sendable {
         var isClosed = false
     }
 
-    private let queue = Monitor(Queue())
+    private let queue: Monitor<Queue>
     private let desk = Monitor(Desk())
     private let queuedMax: Int
     private let measurements: LedgerMeasurements
@@ -53,21 +64,31 @@ final class Lane: Sendable {
     ///   - refresh: shows changed products to all readers. It comes before the telling, so that a
     ///     buyer who looks again finds the order in the stock.
     init(
-        queuedMax: Int, measurements: LedgerMeasurements,
+        queuedMax: Int, settler: Settler, measurements: LedgerMeasurements,
         refresh: @escaping @Sendable ([Product]) -> Void
     ) {
+        queue = Monitor(Queue(settler: settler))
         self.queuedMax = queuedMax
         self.measurements = measurements
         self.refresh = refresh
     }
 
-    /// Queues a command.
+    /// Settles a command at once, if nobody settles and nobody waits; otherwise queues it.
     ///
-    /// - Parameter then: called once, with the outcome.
+    /// - Parameters:
+    ///   - beforeBlocking: called if this thread is to settle the command.
+    ///   - then: called once, with the outcome.
     /// - Returns: false when the queue is full or closed; `then` is not called.
-    func add(_ command: Command, then: @escaping Ledger.Continuation) -> Bool {
+    func add(
+        _ command: Command, beforeBlocking: () -> Void, then: @escaping Ledger.Continuation
+    ) -> Bool {
         let deadline = MonotonicTime.now.advanced(byMilliseconds: Self.queueMilliseconds)
         let ticket = Ticket(command: command, deadline: deadline, then: then)
+        if let settler = settlerIfIdle() {
+            beforeBlocking()
+            settle(ticket, with: settler)
+            return true
+        }
         let depth = queue.update { queue -> Int? in
             guard !queue.isClosed, queue.tickets.count < queuedMax else { return nil }
             queue.tickets.append(ticket)
@@ -78,32 +99,48 @@ final class Lane: Sendable {
         return true
     }
 
-    /// Takes no more commands. ``settleAll(with:)`` and ``tellAll()`` end when those that wait are
+    /// Takes no more commands. ``settleAll()`` and ``tellAll()`` end when those that wait are
     /// settled and told.
     func close() {
         queue.update { $0.isClosed = true }
     }
 
+    // MARK: - The caller's thread
+
+    private func settlerIfIdle() -> Settler? {
+        queue.updateQuietly { queue in
+            queue.tickets.isEmpty && !queue.isClosed ? queue.takeSettler() : nil
+        }
+    }
+
+    private func settle(_ ticket: Ticket, with settler: Settler) {
+        var settler = settler
+        let settlement = settler.settle([ticket.command])
+        let othersWait = queue.updateQuietly { queue in
+            queue.settler = settler
+            return !queue.tickets.isEmpty
+        }
+        if othersWait { queue.wakeWaiter() }
+        tell(Settled(tickets: [ticket], settlement: settlement))
+    }
+
     // MARK: - The thread that settles
 
     /// Settles commands until the lane is closed and empty.
-    func settleAll(with settler: Settler) {
-        var settler = settler
-        while let tickets = nextBatch() {
-            if tickets.isEmpty { continue }
-            let settled = Settled(
-                tickets: tickets, settlement: settler.settle(tickets.map(\.command)))
-            if tickets.count == 1 && isIdle {
-                tell(settled)  // Nothing to do meanwhile: another thread would only cost time.
-            } else {
-                desk.update { $0.settled.append(settled) }
+    func settleAll() {
+        while var (tickets, settler) = nextTurn() {
+            while !tickets.isEmpty {
+                let settlement = settler.settle(tickets.map(\.command))
+                let settled = Settled(tickets: tickets, settlement: settlement)
+                tickets = nextBatch(for: settler)
+                if settled.tickets.count == 1 && tickets.isEmpty {
+                    tell(settled)  // Nothing to do meanwhile: another thread would only cost time.
+                } else {
+                    desk.update { $0.settled.append(settled) }
+                }
             }
         }
         desk.update { $0.isClosed = true }
-    }
-
-    private var isIdle: Bool {
-        queue.update { $0.tickets.isEmpty }
     }
 
     private enum Next<Work> {
@@ -111,23 +148,41 @@ final class Lane: Sendable {
         case closed
     }
 
-    /// - Returns: an empty batch when nothing came for a while; nil when nothing will come.
-    private func nextBatch() -> ArraySlice<Ticket>? {
-        let next = queue.take(withinMilliseconds: Self.tickMilliseconds) {
-            queue, _ -> Next<ArraySlice<Ticket>>? in
-            if queue.tickets.isEmpty { return queue.isClosed ? .closed : nil }
-            let batch = queue.tickets.prefix(Self.batchCount(queue.tickets))
-            queue.tickets.removeFirst(batch.count)
-            return .work(batch)
-        }
-        return switch next {
-        case .work(let batch): batch
-        case .closed: nil
-        case nil: []
+    /// Waits until there are commands and nobody settles.
+    ///
+    /// - Returns: nil when there never will be.
+    private func nextTurn() -> (tickets: ArraySlice<Ticket>, settler: Settler)? {
+        while true {
+            let next = queue.take(withinMilliseconds: Self.tickMilliseconds) {
+                queue, _ -> Next<(ArraySlice<Ticket>, Settler)>? in
+                guard queue.settler != nil else { return nil }
+                if queue.tickets.isEmpty { return queue.isClosed ? .closed : nil }
+                return queue.takeSettler().map { .work((Self.takeBatch(&queue), $0)) }
+            }
+            switch next {
+            case .work(let turn): return turn
+            case .closed: return nil
+            case nil: continue
+            }
         }
     }
 
-    /// How many commands make the next batch; at least one.
+    /// - Returns: nothing when none waits; then the turn has ended.
+    private func nextBatch(for settler: Settler) -> ArraySlice<Ticket> {
+        queue.updateQuietly { queue in
+            let batch = Self.takeBatch(&queue)
+            if batch.isEmpty { queue.settler = settler }
+            return batch
+        }
+    }
+
+    private static func takeBatch(_ queue: inout Queue) -> ArraySlice<Ticket> {
+        let batch = queue.tickets.prefix(batchCount(queue.tickets))
+        queue.tickets.removeFirst(batch.count)
+        return batch
+    }
+
+    /// How many commands make the next batch; at least one, if there is one.
     private static func batchCount(_ tickets: ArraySlice<Ticket>) -> Int {
         var lines = 0
         for (count, ticket) in tickets.prefix(commandsMax).enumerated() {

@@ -47,11 +47,12 @@ public final class Ledger: Sendable {
             patience: strategy.patience)
         let lanes = (0..<strategy.laneCount).map { _ in
             Lane(
-                queuedMax: queuedMax, measurements: measurements, refresh: catalogue.refresh)
+                queuedMax: queuedMax, settler: settler, measurements: measurements,
+                refresh: catalogue.refresh)
         }
         threads = lanes.flatMap { lane in
             [
-                WorkerThread { lane.settleAll(with: settler) },
+                WorkerThread { lane.settleAll() },
                 WorkerThread { lane.tellAll() },
             ]
         }
@@ -60,16 +61,23 @@ public final class Ledger: Sendable {
         self.catalogue = catalogue
     }
 
-    /// Whether a command is carried out on its caller's thread, which then waits for the commit.
-    public var blocksCaller: Bool { lanes.isEmpty }
-
-    /// Carries out a command.
+    /// Carries out a command, on its caller's thread if no other waits, and otherwise together with
+    /// others.
     ///
-    /// - Parameter then: called once, on any thread, when the outcome is durable and every reader
-    ///   sees it. What it does, others wait for.
-    public func submit(_ command: Command, then: @escaping Continuation) {
-        guard !blocksCaller else { return then(settleDirectly(command)) }
-        if !lane(for: command).add(command, then: then) { then(.failure(.overloaded)) }
+    /// - Parameters:
+    ///   - beforeBlocking: called if this thread is about to wait for the commit.
+    ///   - then: called once, on any thread, when the outcome is durable and every reader sees it.
+    ///     What it does, others wait for.
+    public func submit(
+        _ command: Command, beforeBlocking: () -> Void = {}, then: @escaping Continuation
+    ) {
+        guard let lane = lane(for: command) else {
+            beforeBlocking()
+            return then(settleDirectly(command))
+        }
+        if !lane.add(command, beforeBlocking: beforeBlocking, then: then) {
+            then(.failure(.overloaded))
+        }
     }
 
     /// Carries out a command. Blocks until its outcome is durable and every reader sees it.
@@ -97,7 +105,8 @@ public final class Ledger: Sendable {
 
     /// Commands of one product meet in one lane, so lanes seldom race each other. What is in an
     /// order to be canceled is not known here: its user's lane takes it.
-    private func lane(for command: Command) -> Lane {
+    private func lane(for command: Command) -> Lane? {
+        guard !lanes.isEmpty else { return nil }
         let number = command.cart?.lines.first?.product.number ?? command.user.number
         return lanes[Int(UInt64(bitPattern: number) % UInt64(lanes.count))]
     }

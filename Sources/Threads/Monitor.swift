@@ -37,6 +37,16 @@ public final class Monitor<State>: @unchecked Sendable {
         return body(&state)
     }
 
+    /// Changes the state in a way that nobody waits for: wakes no waiter.
+    public func updateQuietly<T>(_ body: (inout State) -> T) -> T {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return body(&state)
+    }
+
+    /// Makes one waiter look at the state again.
+    public func wakeWaiter() { pthread_cond_signal(changed) }
+
     /// Tries `take` now and after each change, until it yields something or the time is over.
     public func take<T>(
         withinMilliseconds limit: Int, _ take: (inout State, _ isFirstTry: Bool) -> T?

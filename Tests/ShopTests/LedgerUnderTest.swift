@@ -1,5 +1,6 @@
 import API
 import Commerce
+import Dispatch
 import MariaDB
 import Synchronization
 
@@ -75,10 +76,17 @@ final class LedgerUnderTest: Sendable {
         return try rest.map { try $0.value() }
     }
 
-    /// Submits a command; its outcome comes later.
+    /// Submits a command, and returns when it waits in the lane or is about to be settled; its
+    /// outcome comes later.
     func submit(_ command: Command) -> Promised {
         let promised = Promised()
-        ledger.submit(command) { promised.keep($0) }
+        let isUnderWay = DispatchSemaphore(value: 0)
+        let ledger = ledger
+        _ = TestThread {
+            ledger.submit(command, beforeBlocking: { isUnderWay.signal() }) { promised.keep($0) }
+            isUnderWay.signal()
+        }
+        isUnderWay.wait()
         return promised
     }
 
