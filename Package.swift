@@ -115,6 +115,8 @@ let package = Package(
 
         // Rules without I/O.
         .testTarget(name: "CommerceTests", dependencies: ["Commerce"], swiftSettings: strict),
+        .testTarget(
+            name: "EventsTests", dependencies: ["Events", "Store"], swiftSettings: strict),
         // Parts on the real thing that each wraps.
         .testTarget(
             name: "FastCGITests", dependencies: ["EchoResponder", "FastCGI"],
@@ -140,7 +142,7 @@ let package = Package(
             name: "ShopTests",
             dependencies: [
                 "AMQP", "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
-                "MariaDB", "Store",
+                "MariaDB", "Store", "Threads",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -99,7 +99,7 @@ public struct Deliveries: Sendable {
             })
         try connection.execute(
             """
-            UPDATE outbox SET dispatched_at = UTC_TIMESTAMP(6)
+            UPDATE outbox FORCE INDEX (PRIMARY) SET dispatched_at = UTC_TIMESTAMP(6)
             WHERE id IN (\(Batch.placeholders(events.count)))
             """, Batch.padded(events.map(Value.uuid)))
         return Dispatch(
@@ -151,7 +151,8 @@ public struct Deliveries: Sendable {
                     if due.isEmpty { return [] }
                     try connection.execute(
                         """
-                        UPDATE delivery SET attempts = attempts + 1,
+                        UPDATE delivery FORCE INDEX (PRIMARY)
+                        SET attempts = attempts + 1,
                             due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
                         WHERE id IN (\(Batch.placeholders(due.count)))
                         """,

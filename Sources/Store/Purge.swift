@@ -1,4 +1,5 @@
-import MariaDB
+import FoundationEssentials
+public import MariaDB
 public import Threads
 
 /// Deletes what nobody needs any more, in small transactions, oldest first.
@@ -43,11 +44,9 @@ public struct Purge: Sendable {
             }
         }
         counts.notifications = try inSlices(until: deadline) {
-            try delete("notification", before: hours, by: "sent_at")
+            try deleteNotifications(olderThanHours: hours)
         }
-        counts.keys = try inSlices(until: deadline) {
-            try delete("idempotency_key", before: Int(Self.keyHours), by: "created_at")
-        }
+        counts.keys = try inSlices(until: deadline) { try deleteKeys() }
         return counts
     }
 
@@ -63,16 +62,56 @@ public struct Purge: Sendable {
         return count
     }
 
-    private func delete(_ table: String, before hours: Int, by column: String) throws -> Int {
+    /// Deletes a slice of rows that nobody else is at.
+    ///
+    /// They are found by an index and deleted by their keys, since a DELETE that the server carries
+    /// out by reading the whole table waits for every row that somebody has locked.
+    private func deleteSlice(
+        _ find: (Connection) throws(DatabaseError) -> [[Value]], _ delete: String
+    ) throws -> Int {
         try withRetries { _ in
             try pool.withConnection { connection in
-                try connection.execute(
-                    """
-                    DELETE FROM \(table) WHERE \(column) < UTC_TIMESTAMP(6) - INTERVAL ? HOUR
-                    ORDER BY \(column) LIMIT \(Self.sliceMax)
-                    """, [.integer(Int64(hours))])
+                try connection.transaction { connection in
+                    try connection.executeBulk(delete, try find(connection))
+                }
             }
         }
+    }
+
+    private func deleteNotifications(olderThanHours hours: Int) throws -> Int {
+        try deleteSlice(
+            { connection throws(DatabaseError) in
+                try connection.query(
+                    """
+                    SELECT event_id FROM notification FORCE INDEX (notification_by_age)
+                    WHERE sent_at < UTC_TIMESTAMP(6) - INTERVAL ? HOUR
+                    ORDER BY sent_at LIMIT \(Self.sliceMax) FOR UPDATE SKIP LOCKED
+                    """, [.integer(Int64(hours))]
+                ) { row throws(DatabaseError) in [.uuid(try row.uuid(0))] }
+            }, "DELETE FROM notification WHERE event_id = ?")
+    }
+
+    private func deleteKeys() throws -> Int {
+        try deleteSlice(
+            { connection throws(DatabaseError) in
+                try connection.query(
+                    """
+                    SELECT user_id, scope, idem_key, order_id
+                    FROM idempotency_key FORCE INDEX (idempotency_key_by_age)
+                    WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL \(Self.keyHours) HOUR
+                    ORDER BY created_at LIMIT \(Self.sliceMax) FOR UPDATE SKIP LOCKED
+                    """
+                ) { row throws(DatabaseError) in
+                    [
+                        .integer(try row.integer(0)), .text(try row.text(1)),
+                        .text(try row.text(2)), .integer(try row.integer(3)),
+                    ]
+                }
+            },
+            """
+            DELETE FROM idempotency_key
+            WHERE user_id = ? AND scope = ? AND idem_key = ? AND order_id = ?
+            """)
     }
 
     // MARK: - Deliveries and their events
@@ -91,23 +130,31 @@ public struct Purge: Sendable {
                         """, [.text(state.rawValue), .integer(Int64(hours))]
                     ) { row throws(DatabaseError) in (try row.integer(0), try row.uuid(1)) }
                     if ended.isEmpty { return (0, 0) }
-                    let events = Batch.padded(Set(ended.map(\.1)).map(Value.uuid))
-                    let list = Batch.placeholders(events.count)
-                    // Two that delete the last two deliveries of an event each see the other's: so
-                    // they take turns, and the second deletes the event.
-                    try connection.execute(
-                        "SELECT 1 FROM outbox WHERE id IN (\(list)) ORDER BY id FOR UPDATE", events)
-                    try connection.execute(
-                        "DELETE FROM delivery WHERE id IN (\(Batch.placeholders(ended.count)))",
-                        Batch.padded(ended.map(\.0)))
-                    let deleted = try connection.execute(
-                        """
-                        DELETE FROM outbox WHERE id IN (\(list)) AND NOT EXISTS
-                            (SELECT 1 FROM delivery WHERE delivery.event_id = outbox.id)
-                        """, events)
-                    return (ended.count, deleted)
+                    return (ended.count, try Self.delete(ended, on: connection))
                 }
             }
         }
+    }
+
+    /// - Returns: how many events went along.
+    private static func delete(
+        _ deliveries: [(id: Int64, event: UUID)], on connection: Connection
+    ) throws(DatabaseError) -> Int {
+        let events = Set(deliveries.map(\.event)).sorted().map(Value.uuid)
+        // Two that delete the last two deliveries of an event would each see the other's: so they
+        // take turns, and the second deletes the event.
+        try connection.execute(
+            """
+            SELECT 1 FROM outbox FORCE INDEX (PRIMARY)
+            WHERE id IN (\(Batch.placeholders(events.count))) ORDER BY id FOR UPDATE
+            """, Batch.padded(events))
+        _ = try connection.executeBulk(
+            "DELETE FROM delivery WHERE id = ?", deliveries.map { [.integer($0.id)] })
+        return try connection.executeBulk(
+            """
+            DELETE FROM outbox WHERE id = ? AND NOT EXISTS
+                (SELECT 1 FROM delivery FORCE INDEX (delivery_once_a_target)
+                 WHERE delivery.event_id = outbox.id)
+            """, events.map { [$0] })
     }
 }

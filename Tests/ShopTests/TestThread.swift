@@ -103,3 +103,6 @@ func inParallel<State, T: Sendable>(
         try (0..<count).map { try results[$0]!.get() }
     }
 }
+
+/// The state of threads that keep none.
+@Sendable func nothing() {}
