@@ -144,6 +144,9 @@ stop_parts() {
         foreground_pid=""
     fi
     stop_part ab TERM 1
+    stop_part Prometheus TERM 20
+    stop_part nginx-exporter TERM 5
+    stop_part MariaDB-exporter TERM 5
     stop_part nginx QUIT 25
     stop_part commerce TERM 25
     stop_part worker TERM 25

@@ -8,6 +8,8 @@ readonly nginx_start_seconds=10
 readonly commerce_start_seconds=30
 readonly epmd_start_seconds=10
 readonly rabbitmq_start_seconds=120
+readonly exporter_start_seconds=10
+readonly prometheus_start_seconds=60 # It reads what it has kept first.
 
 readonly database=commerce
 readonly database_user=commerce
@@ -166,6 +168,57 @@ start_nginx() {
 # Any answer will do, a refusal too.
 nginx_answers() {
     curl --silent --output /dev/null --max-time 5 --noproxy '*' "http://127.0.0.1:$1/livez"
+}
+
+# start_monitoring FOLDER PORT: Prometheus and its exporters beside a shop whose nginx listens at PORT.
+# They listen on the ports after the worker's, for this machine only.
+start_monitoring() {
+    local folder=$1/monitoring port=$2
+    (umask 077 && mkdir -p "$folder")
+    start_mariadb_exporter "$1" "$folder" $((port + 3))
+    start_part nginx-exporter "$folder/nginx-exporter.log" prometheus-nginx-exporter \
+        -nginx.scrape-uri "http://127.0.0.1:$port/nginx_status" \
+        -web.listen-address "127.0.0.1:$((port + 4))"
+    wait_for nginx-exporter "$exporter_start_seconds" port_is_taken $((port + 4))
+    start_prometheus "$folder" "$port"
+}
+
+# start_mariadb_exporter FOLDER OWN_FOLDER PORT: as a database user that sees the server's counters and
+# no row. Its password is new at each start, and in a file because everybody may read a command line.
+start_mariadb_exporter() {
+    local folder=$2 port=$3 user=commerce_exporter password collector off=()
+    password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+    COMMERCE_EXPORTER_USER=$user COMMERCE_EXPORTER_PASSWORD=$password \
+        "$repository/sql/exporter-user.sh" --no-defaults --socket="$(mariadb_socket "$1")" \
+        --user="$(id -un)" || die "the exporter's database user could not be set up"
+    (umask 077 && printf '[client]\nsocket=%s\nuser=%s\npassword=%s\n' \
+        "$(mariadb_socket "$1")" "$user" "$password" >"$folder/exporter.cnf")
+    # What needs rights, or tells nothing without a replica. The rest are the counters and variables.
+    for collector in slave_status info_schema.innodb_cmp info_schema.innodb_cmpmem \
+        info_schema.query_response_time; do
+        off+=("--no-collect.$collector")
+    done
+    start_part MariaDB-exporter "$folder/mariadb-exporter.log" prometheus-mysqld-exporter \
+        --config.my-cnf="$folder/exporter.cnf" --web.listen-address="127.0.0.1:$port" "${off[@]}"
+    wait_for MariaDB-exporter "$exporter_start_seconds" port_is_taken "$port"
+}
+
+# start_prometheus FOLDER PORT: on copies of monitoring's files with the ports of this shop.
+start_prometheus() {
+    local folder=$1 port=$2 own=127.0.0.1:$(($2 + 2)) file=$1/prometheus.yml usual edits=() number=0
+    cp "$repository/monitoring/prometheus.yml" "$repository/monitoring/alerts.yml" "$folder/"
+    for usual in 8080 8081 9090 9104 9113; do
+        grep -qF "\"127.0.0.1:$usual\"" "$file" || die "monitoring/prometheus.yml has no port $usual"
+        # One a line, so that none is replaced twice.
+        edits+=(-e "s|\"127.0.0.1:$usual\"|\"127.0.0.1:$((port + number))\"|;t")
+        number=$((number + 1))
+    done
+    sed -i "${edits[@]}" "$file"
+    start_part Prometheus "$folder/prometheus.log" prometheus \
+        --config.file="$file" --storage.tsdb.path="$folder/data" \
+        --storage.tsdb.retention.time=15d --web.listen-address="$own"
+    wait_for Prometheus "$prometheus_start_seconds" \
+        curl --silent --fail --max-time 5 --noproxy '*' "http://$own/-/ready"
 }
 
 # start_rabbitmq FOLDER PORT: a RabbitMQ of our own, which only this machine reaches. Erlang's name
