@@ -16,6 +16,11 @@ final class Courier: Sendable {
     private static let markPauseMicroseconds: UInt32 = 250_000
     /// For a target that asks for a pause: beyond it the events' own pauses are enough.
     private static let restSecondsMax = 60
+    /// Looks that find nothing before the courier sleeps, and the pause after each. A claim locks the
+    /// row behind the last of its range for a moment, which can be the first of another target: that
+    /// target's claim then passes it over, as it does with all that is locked.
+    private static let emptyLooksMax = 2
+    private static let lookMilliseconds = 20
     /// Nothing happens then; a wait has to have an end.
     private static let sleepMilliseconds = 3_600_000
 
@@ -72,29 +77,38 @@ final class Courier: Sendable {
     }
 
     private func deliverAll(_ work: inout Work) {
-        while !bell.isStopped {
-            let began = MonotonicTime.now
-            do {
-                let claimed = try deliveries.claim(
-                    id, countMax: target.eventsMax, leaseMilliseconds: options.leaseMilliseconds)
-                outage.ends(for: work.name)
-                work.databasePause.reset()
-                if claimed.isEmpty { return }
-                let end = began.advanced(byMilliseconds: options.leaseMilliseconds)
-                bell.pause(milliseconds: deliver(claimed, until: end, &work))
-            } catch {
-                outage.begins(for: work.name, error)
-                bell.pause(milliseconds: work.databasePause.next())
+        var emptyLooks = 0
+        while !bell.isStopped && emptyLooks < Self.emptyLooksMax {
+            guard let claimed = claim(&work) else { continue }
+            if claimed.isEmpty {
+                emptyLooks += 1
+                bell.pause(milliseconds: Self.lookMilliseconds)
+            } else {
+                bell.pause(milliseconds: deliver(claimed, &work))
             }
+        }
+    }
+
+    /// - Returns: nil, after a pause, when MariaDB does not answer.
+    private func claim(_ work: inout Work) -> [Delivery]? {
+        do {
+            let claimed = try deliveries.claim(
+                id, countMax: target.eventsMax, leaseMilliseconds: options.leaseMilliseconds)
+            outage.ends(for: work.name)
+            work.databasePause.reset()
+            return claimed
+        } catch {
+            outage.begins(for: work.name, error)
+            bell.pause(milliseconds: work.databasePause.next())
+            return nil
         }
     }
 
     // MARK: - One batch
 
     /// - Returns: milliseconds for which the target is to be left alone.
-    private func deliver(
-        _ claimed: [Delivery], until leaseEnd: MonotonicTime, _ work: inout Work
-    ) -> Int {
+    private func deliver(_ claimed: [Delivery], _ work: inout Work) -> Int {
+        let leaseEnd = MonotonicTime.now.advanced(byMilliseconds: options.leaseMilliseconds)
         if bell.isStopped {
             giveBack(claimed)
             return 0

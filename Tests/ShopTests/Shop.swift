@@ -19,6 +19,8 @@ final class Shop: Sendable {
     private let inherited: InheritedSocket?
     private let memcachedPart: Mutex<Part?>
     private let commercePart: Mutex<Part>
+    /// Who delivers the shop's events, where the test asked for one.
+    let worker: Part?
     private let nginx: Part
     private let client: Mutex<Client>
     private let place = Place()
@@ -27,8 +29,10 @@ final class Shop: Sendable {
     ///   - settings: further settings of the responder, or others than the usual.
     ///   - hasProxy: whether a proxy that the test can cut stands before MariaDB.
     ///   - inheritsSocket: whether the responder gets its socket as descriptor 0.
+    ///   - hasWorker: whether its events are delivered.
     init(
-        _ settings: [String: String] = [:], hasProxy: Bool = false, inheritsSocket: Bool = false
+        _ settings: [String: String] = [:], hasProxy: Bool = false, inheritsSocket: Bool = false,
+        hasWorker: Bool = false
     ) throws {
         scratch = try ScratchFolder()
         let folder = scratch.path
@@ -49,6 +53,7 @@ final class Shop: Sendable {
         memcachedPart = Mutex(try Self.startMemcached(in: folder))
         commercePart = Mutex(
             try Self.startCommerce(self.settings, inherited, in: folder))
+        worker = hasWorker ? try startWorker(self.settings, in: folder) : nil
         (nginx, port) = try Self.startNginx(in: folder)
         client = Mutex(Client(port: port))
         try waitUntilReady()
@@ -58,6 +63,7 @@ final class Shop: Sendable {
         client.withLock { $0.disconnect() }
         nginx.stop()
         commercePart.withLock { $0.stop() }
+        worker?.stop()
         killMemcached()  // It keeps nothing, and takes a second to say goodbye.
     }
 
@@ -206,6 +212,9 @@ extension Shop {
         guard status == 0 else { throw Failure("commerce: \(contents(of: part.log))") }
         return part
     }
+
+    /// What the buyers were told, a JSON document each.
+    var notifications: [String] { notificationLines(in: folder) }
 
     private static func startNginx(in folder: String) throws -> (Part, UInt16) {
         let place = "\(folder)/nginx"
