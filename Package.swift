@@ -84,7 +84,7 @@ let package = Package(
         .target(
             name: "Events",
             dependencies: [
-                "Commerce", "HTTPClient", "MariaDB", "Store", "Threads",
+                "AMQP", "Commerce", "HTTPClient", "MariaDB", "Store", "Threads",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -94,8 +94,8 @@ let package = Package(
         .executableTarget(
             name: "CommerceTool",
             dependencies: [
-                "API", "Commerce", "Events", "FastCGI", "HTTPClient", "MariaDB", "Memcached",
-                "Prometheus", "Store", "Threads",
+                "AMQP", "API", "Commerce", "Events", "FastCGI", "HTTPClient", "MariaDB",
+                "Memcached", "Prometheus", "Store", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),

@@ -21,6 +21,11 @@ enum Setting: String, CaseIterable {
     case memcached = "COMMERCE_MEMCACHED"
     case webhooksAllowPrivate = "COMMERCE_WEBHOOKS_ALLOW_PRIVATE"
     case notificationFile = "COMMERCE_NOTIFICATION_FILE"
+    case alimTalkURL = "COMMERCE_ALIMTALK_URL"
+    case alimTalkToken = "COMMERCE_ALIMTALK_TOKEN"
+    case alimTalkTemplate = "COMMERCE_ALIMTALK_TEMPLATE"
+    case amqpURL = "COMMERCE_AMQP_URL"
+    case amqpAuthorities = "COMMERCE_AMQP_CA"
     case deliveryAttempts = "COMMERCE_DELIVERY_ATTEMPTS"
     case deliveryPause = "COMMERCE_DELIVERY_PAUSE_MS"
     case deliveryLease = "COMMERCE_DELIVERY_LEASE_SECONDS"
@@ -46,6 +51,11 @@ enum Setting: String, CaseIterable {
         case .memcached: "memcached's socket path or host:port, if any"
         case .webhooksAllowPrivate: "1: webhooks may go to private addresses (0)"
         case .notificationFile: "file that gets notifications as JSON lines"
+        case .alimTalkURL: "AlimTalk gateway, instead of the file"
+        case .alimTalkToken: "bearer token of the gateway"
+        case .alimTalkTemplate: "code of the approved template"
+        case .amqpURL: "RabbitMQ that events go through, if any"
+        case .amqpAuthorities: "authorities that amqps:// trusts (the system's)"
         case .deliveryAttempts: "until an event is dead, 1 to 100 (12)"
         case .deliveryPause: "before attempt 2, then 4 times it (5000)"
         case .deliveryLease: "of a delivery, 1 to 3600; keep it above 30 (60)"
@@ -55,12 +65,20 @@ enum Setting: String, CaseIterable {
     }
 
     /// Whether it must not be shown.
-    var isSecret: Bool { self == .databasePassword }
+    var isSecret: Bool {
+        // The broker's URL has a password in it.
+        [.databasePassword, .alimTalkToken, .amqpURL].contains(self)
+    }
 
     /// Those of ``Settings``.
     static let ofTheDatabase: [Setting] = [
         .databaseSocket, .databaseHost, .databasePort, .databaseAuthority, .databaseName,
         .databaseUser, .databasePassword,
+    ]
+
+    /// Those of ``NotificationSettings``.
+    static let ofNotifications: [Setting] = [
+        .notificationFile, .alimTalkURL, .alimTalkToken, .alimTalkTemplate,
     ]
 
     /// What `--help` says of the settings of a command.

@@ -39,9 +39,7 @@ struct Work: ParsableCommand {
         let pool = Startup.pool(settings.shared.databaseConnections, settings.shared)
         try Startup.inspect(pool, logger)
 
-        let notification = NotificationService(
-            Notifications(pool: pool), over: FileChannel(path: settings.notificationFile),
-            logger: logger)
+        let notification = try settings.notifications.target(pool, logger)
         let worker = Worker(
             Deliveries(pool: pool), options: settings.options, logger: logger
         ) { target in

@@ -7,20 +7,20 @@ struct WorkSettings {
     let options: Worker.Options
     /// For which events and what belongs to them are kept after they were delivered.
     let keptHours: Int
-    let notificationFile: String
+    let notifications: NotificationSettings
 
     /// In the order of `--help`.
     static let all: [Setting] =
         Setting.ofTheDatabase
         + [
-            .databasePool, .memcached, .notificationFile, .webhooksAllowPrivate, .deliveryAttempts,
-            .deliveryPause, .deliveryLease, .eventsKept, .logLevel,
-        ]
+            .databasePool, .memcached, .webhooksAllowPrivate, .deliveryAttempts, .deliveryPause,
+            .deliveryLease, .eventsKept,
+        ] + Setting.ofNotifications + [.amqpURL, .amqpAuthorities, .logLevel]
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
         shared = try Settings(from: environment)
-        notificationFile = try environment.required(.notificationFile)
+        notifications = try NotificationSettings(from: environment)
         var options = Worker.Options()
         options.backoff.attemptsMax =
             try environment.number(.deliveryAttempts, in: 1...100) ?? options.backoff.attemptsMax

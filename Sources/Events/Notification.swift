@@ -31,6 +31,12 @@ public struct Notification: Sendable {
     public let items: [Item]
     public let total: Won
 
+    /// The first item and how many there are besides it, for a template with little room.
+    public var itemsInBrief: String {
+        guard let first = items.first else { return "" }
+        return items.count == 1 ? first.name : "\(first.name) 외 \(items.count - 1)건"
+    }
+
     /// The message as the buyer reads it, cut to what an AlimTalk may have.
     public var text: String {
         let (verb, label) =
@@ -60,5 +66,9 @@ public protocol NotificationChannel: Sendable {
     /// again although it was sent. A cause names no phone number and no secret.
     ///
     /// - Returns: one result a message, in their order. `rejected`: it will never be taken.
-    func send(_ notifications: [Notification]) -> [DeliveryResult]
+    /// - Throws: ``TargetUnavailable`` when it is not about these messages: none was sent.
+    func send(_ notifications: [Notification]) throws(TargetUnavailable) -> [DeliveryResult]
+
+    /// How many messages one call may bring.
+    var notificationsMax: Int { get }
 }

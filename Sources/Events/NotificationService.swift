@@ -25,19 +25,26 @@ public struct NotificationService: Target {
         self.logger = logger
     }
 
-    public func deliver(_ events: [Event]) -> [DeliveryResult] {
+    public var eventsMax: Int { channel.notificationsMax }
+
+    public func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
+        try deliver(
+            events.map { QueuedEvent(id: $0.id, type: $0.type, payload: $0.payload) })
+    }
+
+    /// As ``deliver(_:)-(Event)``, for events that came through a queue.
+    func deliver(_ events: [QueuedEvent]) throws(TargetUnavailable) -> [DeliveryResult] {
         var batch = Batch(events)
         do {
             batch.drop(try notifications.sent(among: batch.pendingIDs))
             batch.address(
                 try notifications.names(users: batch.users, products: batch.products))
         } catch {
-            logger.warning("no notification", metadata: ["cause": "\(error)"])
-            batch.fail("the database did not answer")
+            throw TargetUnavailable(cause: "\(error)")
         }
         let messages = batch.messages
         if !messages.isEmpty {
-            let results = channel.send(messages)
+            let results = try channel.send(messages)
             batch.settle(messages, results)
             record(zip(messages, results).filter { $1 == .delivered }.map(\.0.eventID))
         }
@@ -61,7 +68,7 @@ private struct Batch {
     private var addressed: [Notification] = []
     private var results: [UUID: DeliveryResult] = [:]
 
-    init(_ events: [Event]) {
+    init(_ events: [QueuedEvent]) {
         for event in events {
             guard let occasion = Notification.Occasion(rawValue: event.type.rawValue) else {
                 results[event.id] = .delivered
@@ -106,10 +113,6 @@ private struct Batch {
         }
     }
 
-    mutating func fail(_ cause: String) {
-        for id in pending.keys { settle(id, .failed(cause: cause, retryAfterSeconds: nil)) }
-    }
-
     mutating func settle(_ messages: [Notification], _ results: [DeliveryResult]) {
         precondition(messages.count == results.count, "A channel owes a result for each message.")
         for (message, result) in zip(messages, results) { settle(message.eventID, result) }
@@ -120,7 +123,7 @@ private struct Batch {
         results[id] = result
     }
 
-    func result(of event: Event) -> DeliveryResult {
+    func result(of event: QueuedEvent) -> DeliveryResult {
         guard let result = results[event.id] else { preconditionFailure("an event without an end") }
         return result
     }

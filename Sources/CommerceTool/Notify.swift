@@ -1,0 +1,40 @@
+import ArgumentParser
+import Configuration
+import Events
+import Logging
+import Store
+import Threads
+
+/// Tells buyers of the events that come through RabbitMQ.
+struct Notify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Send the notifications that come through RabbitMQ, until SIGTERM.",
+        discussion: Setting.help(
+            Setting.ofTheDatabase + Setting.ofNotifications
+                + [.amqpURL, .amqpAuthorities, .deliveryPause, .logLevel]))
+
+    /// One reads and notes; the other is for one that has been lost and is not given back yet.
+    private static let databaseConnections = 2
+
+    func run() throws {
+        let signals = StopSignals()
+        try Startup.orOneLine { try notify(until: signals) }
+    }
+
+    private func notify(until signals: StopSignals) throws {
+        let shared = try Settings(from: Startup.environment)
+        let settings = try NotificationSettings(from: Startup.environment)
+        var options = NotificationConsumer.Options()
+        options.firstPauseMilliseconds =
+            try Startup.environment.number(.deliveryPause, in: 1...3_600_000)
+            ?? options.firstPauseMilliseconds
+        guard let broker = settings.broker else { throw SettingError(.amqpURL, "is missing") }
+        let logger = Startup.logger(shared)
+        let pool = Startup.pool(Self.databaseConnections, shared)
+        let service = try settings.service(pool, logger)
+        try Startup.inspect(pool, logger)
+        NotificationConsumer(broker, service: service, options: options, logger: logger)
+            .run(until: signals)
+        logger.info("stopped")
+    }
+}

@@ -1,0 +1,123 @@
+public import AMQP
+public import Commerce
+import FoundationEssentials
+import Synchronization
+import Threads
+
+/// Publishes events to RabbitMQ. An event is delivered when the broker has confirmed it.
+///
+/// A message's body is the event's envelope, its id the event's, its routing key the type. Those that
+/// buyers are told of must find their queue; others go to whoever has bound one.
+public final class QueueTarget: Target {
+    /// For a batch to be confirmed: a broker's disk takes milliseconds.
+    private static let confirmMilliseconds = 15_000
+    /// For which a connection may lie idle and is used again; the broker closes it after the double
+    /// of its heartbeat.
+    private static let idleSecondsMax = 30
+
+    private let broker: Broker
+    /// Deliveries take turns.
+    private let line = Mutex<Line?>(nil)
+
+    private struct Line {
+        let publisher: Publisher
+        let lastUse: MonotonicTime
+    }
+
+    /// Opens nothing yet.
+    public init(_ broker: Broker) {
+        self.broker = broker
+    }
+
+    public var eventsMax: Int { 256 }
+
+    public func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
+        try line.withLock { line throws(TargetUnavailable) in
+            let publisher = try Self.publisher(line, broker)
+            line = nil
+            let outcomes = publisher.publish(
+                events.map(Self.message), to: EventQueue.exchange,
+                withinMilliseconds: Self.confirmMilliseconds)
+            // After a message came back the next connection makes the queues anew.
+            if publisher.isUsable, !outcomes.contains(where: \.isReturn) {
+                line = Line(publisher: publisher, lastUse: .now)
+            }
+            if let cause = Self.causeOfAbsence(outcomes) { throw TargetUnavailable(cause: cause) }
+            return outcomes.map(DeliveryResult.init)
+        }
+    }
+
+    private static func publisher(
+        _ line: Line?, _ broker: Broker
+    ) throws(TargetUnavailable) -> Publisher {
+        if let line {
+            let end = line.lastUse.advanced(byMilliseconds: idleSecondsMax * 1_000)
+            if .now < end { return line.publisher }
+        }
+        do throws(AMQPError) {
+            let connection = try Connection(to: broker)
+            try EventQueue.declare(on: connection)
+            return try Publisher(connection)
+        } catch {
+            throw TargetUnavailable(cause: "RabbitMQ: \(error)")
+        }
+    }
+
+    /// Why the broker said nothing to any of the events.
+    private static func causeOfAbsence(_ outcomes: [Publisher.Outcome]) -> String? {
+        let errors = outcomes.compactMap { outcome in
+            if case .unknown(let error) = outcome { error } else { nil }
+        }
+        guard let first = errors.first, errors.count == outcomes.count else { return nil }
+        return "RabbitMQ: \(first)"
+    }
+
+    private static func message(
+        _ event: Event
+    ) -> (message: Message, key: String, isMandatory: Bool) {
+        let message = Message(
+            id: event.id.lowercased, contentType: "application/json",
+            timestamp: event.createdAt.secondsSince1970, headers: event.traceHeaders,
+            body: event.envelope)
+        return (message, event.type.rawValue, EventQueue.isNotified(event.type))
+    }
+}
+
+extension Publisher.Outcome {
+    fileprivate var isReturn: Bool {
+        if case .returned = self { true } else { false }
+    }
+}
+
+extension DeliveryResult {
+    fileprivate init(_ outcome: Publisher.Outcome) {
+        self =
+            switch outcome {
+            case .confirmed: .delivered
+            case .returned(let reason):
+                .failed(cause: "no queue takes it: \(reason)", retryAfterSeconds: nil)
+            case .unconfirmed:
+                .failed(cause: "RabbitMQ could not take it over", retryAfterSeconds: nil)
+            case .unknown(let error):
+                .failed(cause: "RabbitMQ: \(error)", retryAfterSeconds: nil)
+            }
+    }
+}
+
+extension Event {
+    /// W3C Trace Context. The span is the event itself: the last half of its id.
+    fileprivate var traceHeaders: [String: String] {
+        guard let traceID else { return [:] }
+        let span = id.lowercased.filter { $0 != "-" }.suffix(16)
+        return ["traceparent": "00-\(traceID)-\(span)-01"]
+    }
+}
+
+extension Moment {
+    /// Whole ones; 0 for what is no moment.
+    fileprivate var secondsSince1970: UInt64 {
+        let whole = "\(rfc3339.prefix(19))Z"
+        guard let date = try? Date(whole, strategy: .iso8601) else { return 0 }
+        return UInt64(max(0, date.timeIntervalSince1970))
+    }
+}

@@ -1,0 +1,38 @@
+import Commerce
+import FoundationEssentials
+
+/// What a notification needs of an event, and what is left of one that came through a queue.
+struct QueuedEvent: Sendable {
+    let id: UUID
+    let type: EventType
+    /// A JSON object.
+    let payload: [UInt8]
+
+    init(id: UUID, type: EventType, payload: [UInt8]) {
+        self.id = id
+        self.type = type
+        self.payload = payload
+    }
+
+    /// Reads what ``Event/envelope`` wrote.
+    ///
+    /// - Returns: nil for anything else.
+    init?(envelope: [UInt8]) {
+        guard let head = try? JSONDecoder().decode(Head.self, from: Data(envelope)),
+            let payload = Self.payload(of: envelope)
+        else { return nil }
+        self.init(id: head.id, type: EventType(rawValue: head.type), payload: payload)
+    }
+
+    private struct Head: Decodable {
+        let id: UUID
+        let type: String
+    }
+
+    /// The payload is the last member, and no text before it can hold the name of one.
+    private static func payload(of envelope: [UInt8]) -> [UInt8]? {
+        let name = Array(#","data":"#.utf8)
+        guard let start = envelope.firstRange(of: name)?.upperBound else { return nil }
+        return Array(envelope[start...].dropLast())
+    }
+}
