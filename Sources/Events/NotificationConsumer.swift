@@ -74,7 +74,7 @@ public final class NotificationConsumer: Sendable {
     private var goesOn: Bool { !isStopped.load(ordering: .relaxed) }
 
     private func work() {
-        var pause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 30_000)
+        var pause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 5_000)
         var isAway = false
         while goesOn {
             do throws(AMQPError) {

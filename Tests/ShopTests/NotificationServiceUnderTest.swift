@@ -34,6 +34,16 @@ final class NotificationServiceUnderTest: Sendable {
             Notifications(pool: pool), over: channel, logger: Logger(label: "test"))
     }
 
+    /// What is missing when there is no result, in words.
+    func absence(_ event: Event) -> String? {
+        do throws(TargetUnavailable) {
+            _ = try service.deliver([event])
+            return nil
+        } catch {
+            return error.cause
+        }
+    }
+
     /// How many messages are noted as sent.
     func noted() throws -> Int64 {
         try database.connect().number("SELECT COUNT(*) FROM notification")
@@ -50,6 +60,8 @@ final class RecordingChannel: NotificationChannel {
     }
 
     var messages: [Notification] { sent.withLock { $0 } }
+
+    var notificationsMax: Int { 100 }
 
     func send(_ notifications: [Notification]) -> [DeliveryResult] {
         sent.withLock { $0 += notifications }
