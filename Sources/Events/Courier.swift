@@ -16,9 +16,8 @@ final class Courier: Sendable {
     private static let markPauseMicroseconds: UInt32 = 250_000
     /// For a target that asks for a pause: beyond it the events' own pauses are enough.
     private static let restSecondsMax = 60
-    /// Looks that find nothing before the courier sleeps, and the pause after each. A claim locks the
-    /// row behind the last of its range for a moment, which can be the first of another target: that
-    /// target's claim then passes it over, as it does with all that is locked.
+    /// Looks that find nothing before the courier sleeps, and the pause after each: a claim passes
+    /// over what another worker has locked, which may be to look at it only.
     private static let emptyLooksMax = 2
     private static let lookMilliseconds = 20
     /// Nothing happens then; a wait has to have an end.

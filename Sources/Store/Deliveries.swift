@@ -145,18 +145,16 @@ public struct Deliveries: Sendable {
     ) throws -> [Delivery] {
         try withRetries { _ in
             try pool.withConnection { connection in
-                try connection.transaction { connection in
+                // Counted first, so that the claim ends with the last row that is due. One that looked
+                // further would lock the row behind it for a moment, which can be another target's
+                // first: its claim would pass it over, as it does with all that is locked.
+                let count = try Self.dueCount(of: target, max: countMax, on: connection)
+                if count == 0 { return [] }
+                return try connection.transaction { connection in
                     guard try Self.lockSwitchedOn(target, on: connection) else { return [] }
-                    let due = try Self.due(target, countMax: countMax, on: connection)
+                    let due = try Self.lockDue(target, countMax: count, on: connection)
                     if due.isEmpty { return [] }
-                    try connection.execute(
-                        """
-                        UPDATE delivery FORCE INDEX (PRIMARY)
-                        SET attempts = attempts + 1,
-                            due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
-                        WHERE id IN (\(Batch.placeholders(due.count)))
-                        """,
-                        [.integer(Int64(leaseMilliseconds) * 1_000)] + Batch.padded(due.map(\.id)))
+                    try Self.lease(due, milliseconds: leaseMilliseconds, on: connection)
                     let events = try Outbox.read(due.map(\.event), on: connection)
                     return due.compactMap { row in
                         events[row.event].map {
@@ -166,6 +164,20 @@ public struct Deliveries: Sendable {
                 }
             }
         }
+    }
+
+    private static func dueCount(
+        of target: TargetID, max countMax: Int, on connection: Connection
+    ) throws(DatabaseError) -> Int {
+        let count = try connection.query(
+            """
+            SELECT COUNT(*) FROM
+                (SELECT 1 FROM delivery FORCE INDEX (delivery_by_due)
+                 WHERE target_id = ? AND state = 'PENDING' AND due_at <= UTC_TIMESTAMP(6)
+                 LIMIT ?) due
+            """, [.integer(target.number), .integer(Int64(countMax))]
+        ) { row throws(DatabaseError) in try row.integer(0) }
+        return Int(count.first ?? 0)
     }
 
     /// - Returns: whether the target may get anything; it stays so until the transaction ends.
@@ -187,7 +199,7 @@ public struct Deliveries: Sendable {
         let attempts: Int
     }
 
-    private static func due(
+    private static func lockDue(
         _ target: TargetID, countMax: Int, on connection: Connection
     ) throws(DatabaseError) -> [Due] {
         try connection.query(
@@ -201,5 +213,16 @@ public struct Deliveries: Sendable {
                 id: try row.integer(0), event: try row.uuid(1),
                 attempts: Int(try row.integer(2)))
         }
+    }
+
+    private static func lease(
+        _ due: [Due], milliseconds: Int, on connection: Connection
+    ) throws(DatabaseError) {
+        try connection.execute(
+            """
+            UPDATE delivery FORCE INDEX (PRIMARY) SET attempts = attempts + 1,
+                due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+            WHERE id IN (\(Batch.placeholders(due.count)))
+            """, [.integer(Int64(milliseconds) * 1_000)] + Batch.padded(due.map(\.id)))
     }
 }

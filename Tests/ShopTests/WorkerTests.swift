@@ -198,7 +198,7 @@ import Testing
         #expect(receiver.arrivals.compactMap(\.eventID) == [ids[0], ids[0]])
         #expect(
             try shop.number("SELECT attempts FROM delivery WHERE target_id = \(target)") == 2)
-        #expect(try shop.notifiedEvents() == ids)
+        #expect(Set(try shop.notifiedEvents()) == Set(ids))
         withExtendedLifetime(second) {}
     }
 
@@ -210,14 +210,14 @@ import Testing
         }
         let target = try shop.add(receiver)
         let worker = try shop.startWorker()
-        try shop.database.happen(3)
-        #expect(receiver.arrivals(3) != nil)
+        try shop.database.happen(1)
+        #expect(receiver.arrivals(1) != nil)
         worker.signal(SIGTERM)
         #expect(eventually { contents(of: worker.log).contains("stopping") ? 1 : nil } != nil)
         #expect(worker.ended == nil)
         gate.open()
         #expect(worker.end(within: 10) == 0)
-        #expect(try shop.count(.delivered, target) == 3)
+        #expect(try shop.count(.delivered, target) == 1)
         #expect(contents(of: worker.log).hasSuffix("stopped\n"))
         // Nobody begins anything new.
         try shop.database.happen(1)
