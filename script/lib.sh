@@ -150,6 +150,7 @@ stop_parts() {
     stop_part nginx QUIT 25
     stop_part commerce TERM 25
     stop_part worker TERM 25
+    stop_part notifier TERM 25
     stop_part RabbitMQ TERM 30
     stop_part epmd TERM 5
     stop_part memcached TERM 5

@@ -133,6 +133,15 @@ start_worker() {
         start_part worker "$folder/worker.log" nice -n 5 "$binary" work
 }
 
+# start_notifier FOLDER: who tells buyers of the events that come through the RabbitMQ that
+# COMMERCE_AMQP_URL names. Without one the worker does it.
+start_notifier() {
+    local folder=$1
+    [[ -n ${COMMERCE_AMQP_URL-} ]] || return 0
+    COMMERCE_NOTIFICATION_FILE=${COMMERCE_NOTIFICATION_FILE:-$folder/notifications.jsonl} \
+        start_part notifier "$folder/notifier.log" nice -n 5 "$binary" notify
+}
+
 # Replaces one line's text in a copied configuration, and makes sure that it was there.
 configure() {
     local file=$1 old=$2 new=$3

@@ -13,15 +13,11 @@ final class NotifierUnderTest: Sendable {
     init(on broker: TestBroker, _ settings: [String: String] = [:]) throws {
         scratch = try ScratchFolder()
         database = try ShopDatabase(in: scratch.path)
-        let usual = [
-            "COMMERCE_DATABASE_SOCKET": try TestRun.mariadbSocket.get(),
-            "COMMERCE_DATABASE_NAME": database.name,
-            "COMMERCE_DATABASE_USER": database.user,
-            "COMMERCE_DATABASE_PASSWORD": database.password,
+        let usual = try database.settings().merging([
             "COMMERCE_NOTIFICATION_FILE": "\(scratch.path)/n.jsonl",
             "COMMERCE_AMQP_URL": broker.url,
             "COMMERCE_DELIVERY_PAUSE_MS": "50",
-        ]
+        ]) { $1 }
         self.settings = usual.merging(settings) { $1 }
     }
 

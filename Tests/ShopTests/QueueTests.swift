@@ -201,12 +201,7 @@ import Testing
 
     @Test func `a worker publishes orders, and the notifier tells the buyers`() throws {
         let shop = try Shop()
-        let settings = [
-            "COMMERCE_DATABASE_NAME": shop.database.name,
-            "COMMERCE_DATABASE_USER": shop.database.user,
-            "COMMERCE_DATABASE_PASSWORD": shop.database.password,
-        ]
-        let notifier = try NotifierUnderTest(on: broker, settings)
+        let notifier = try NotifierUnderTest(on: broker, try shop.database.settings())
         let worker = try notifier.run("work")
         let process = try notifier.start()
         #expect(

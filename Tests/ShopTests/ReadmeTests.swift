@@ -14,6 +14,10 @@ import Testing
         let line: Int
         let command: String
         let output: String
+
+        var isOfNotifications: Bool {
+            command.hasPrefix("grep ") && command.hasSuffix(" .run/notifications.jsonl")
+        }
     }
 
     private static let address = "http://127.0.0.1:8080"
@@ -57,21 +61,37 @@ import Testing
         let examples = Self.examples(in: readme)
         try #require(!examples.isEmpty, "README.md has no ```console block with a command")
         let shop = try Shop()
+        let worker = try startWorker(shop.database.settings(), in: shop.folder)
         for example in examples {
             #expect(
-                example.command.hasPrefix("curl "),
-                "README.md:\(example.line): only curl is run in a console block")
-            guard example.command.hasPrefix("curl ") else { continue }
-            let command = example.command.replacing(
-                Self.address, with: "http://127.0.0.1:\(shop.port)")
-            let finished = try Finished(["bash", "-c", command], in: shop.folder)
-            #expect(finished.status == 0, "README.md:\(example.line): \(finished.errors)")
-            var output = finished.output.replacing("\r\n", with: "\n")
-            while output.hasSuffix("\n") { output.removeLast() }
+                example.command.hasPrefix("curl ") || example.isOfNotifications,
+                "README.md:\(example.line): only curl, and grep in the notifications, is run")
             var expected = example.output
             while expected.hasSuffix("\n") { expected.removeLast() }
+            var output = try Self.output(of: example, in: shop)
+            // A notification comes a moment after its order was answered.
+            if example.isOfNotifications && output != expected {
+                output =
+                    try eventually {
+                        let output = try Self.output(of: example, in: shop)
+                        return output == expected ? output : nil
+                    } ?? output
+            }
             #expect(output == expected, "README.md:\(example.line): \(example.command)")
         }
+        #expect(worker.ended == nil, "\(contents(of: worker.log))")
+    }
+
+    /// What a command prints, and of one that failed what it says.
+    private static func output(of example: Example, in shop: Shop) throws -> String {
+        let command = example.command
+            .replacing(address, with: "http://127.0.0.1:\(shop.port)")
+            .replacing(".run/", with: "\(shop.folder)/")
+        let finished = try Finished(["bash", "-c", command], in: shop.folder)
+        var output = finished.status == 0 ? finished.output : "failed: \(finished.errors)"
+        output.replace("\r\n", with: "\n")
+        while output.hasSuffix("\n") { output.removeLast() }
+        return output
     }
 
     @Test func `examples are found as they are written`() {
