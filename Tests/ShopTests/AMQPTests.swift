@@ -237,6 +237,34 @@ import Testing
         }
     }
 
+    @Test func `amqps trusts only a broker that is who it should be`() throws {
+        let tls = try TLSPort(before: broker.port)
+        var trusting = try Broker(url: "amqps://localhost:\(tls.port)")
+        trusting.certificateAuthorities = tls.authority
+        let connection = try Connection(to: trusting)
+        try connection.declareQuorumQueue(queue)
+        #expect(try connection.messageCount(of: queue) == 0)
+
+        // The system's authorities do not know who signed it.
+        let stranger = try Broker(url: "amqps://localhost:\(tls.port)")
+        #expect(Self.kind { _ = try Connection(to: stranger) } == .unreachable)
+        // It is localhost's, whatever the address.
+        var other = try Broker(url: "amqps://127.0.0.1:\(tls.port)")
+        other.certificateAuthorities = tls.authority
+        #expect {
+            _ = try Connection(to: other)
+        } throws: { error in
+            "\(error)".contains("hostname")
+        }
+        var missing = trusting
+        missing.certificateAuthorities = "/nonexistent.pem"
+        #expect {
+            _ = try Connection(to: missing)
+        } throws: { error in
+            "\(error)".contains("/nonexistent.pem")
+        }
+    }
+
     private static func kind(_ body: () throws -> Void) -> AMQPError.Kind? {
         do {
             try body()
@@ -357,4 +385,54 @@ private final class SilentPort {
     }
 
     deinit { close(descriptor) }
+}
+
+/// A port that speaks TLS and passes on what it gets, with a certificate of localhost that an
+/// authority of its own has signed. (RabbitMQ's package brings socat.)
+private final class TLSPort {
+    let port: UInt16
+    /// The authority's file.
+    let authority: String
+    private let scratch: ScratchFolder
+    private let socat: Part
+
+    init(before broker: UInt16) throws {
+        scratch = try ScratchFolder()
+        let folder = scratch.path
+        authority = "\(folder)/authority.pem"
+        let made = try Finished(
+            [
+                "bash", "-ec",
+                """
+                cd "$0"
+                request() { openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" "${@:2}"; }
+                request authority -x509 -days 1 -keyout authority.key -out authority.pem
+                request localhost -keyout key.pem -out request.pem
+                openssl x509 -req -in request.pem -days 1 -CA authority.pem -CAkey authority.key \
+                    -CAcreateserial -extfile <(echo subjectAltName=DNS:localhost) -out certificate.pem
+                """, folder,
+            ], in: folder)
+        guard made.status == 0 else { throw Failure("openssl: \(made.errors)") }
+        let port = try Shop.freePort()
+        self.port = port
+        let address = "OPENSSL-LISTEN:\(port),bind=127.0.0.1,reuseaddr,fork,verify=0"
+        socat = try Part(
+            [
+                "socat", "\(address),cert=\(folder)/certificate.pem,key=\(folder)/key.pem",
+                "TCP:127.0.0.1:\(broker)",
+            ], log: "\(folder)/socat.log")
+        let isListening = eventually { Self.listens(port) ? true : nil }
+        guard isListening != nil else { throw Failure("socat: \(contents(of: socat.log))") }
+    }
+
+    private static func listens(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { close(descriptor) }
+        var address = loopback(port)
+        return withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                Glibc.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+    }
 }
