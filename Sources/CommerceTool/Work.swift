@@ -46,22 +46,30 @@ struct Work: ParsableCommand {
             if target == .notification { return notification }
             return RegisteredWebhook(target, pool: pool, client: client)
         }
-        let upkeeps = Self.upkeeps(settings, pool, logger)
+        let upkeeps = Self.upkeeps(settings, pool, logger, until: signals)
         worker.run(until: signals)
         for upkeep in upkeeps { upkeep.stop() }
         logger.info("stopped")
     }
 
     private static func upkeeps(
-        _ settings: WorkSettings, _ pool: Pool, _ logger: Logger
+        _ settings: WorkSettings, _ pool: Pool, _ logger: Logger, until signals: StopSignals
     ) -> [Upkeep] {
+        /// Begins nothing new while the couriers finish.
+        func upkeep(
+            _ name: String, everySeconds seconds: Int, _ work: @escaping @Sendable () throws -> Void
+        ) -> Upkeep {
+            Upkeep(name, everySeconds: seconds, logger: logger) {
+                if !signals.haveCome { try work() }
+            }
+        }
         let purge = Purge(pool: pool)
         let bestSellers = BestSellers(
             pool: pool, cache: Startup.cache(settings.shared), renderer: .customer)
         let (outbox, deliveries) = (Outbox(pool: pool), Deliveries(pool: pool))
         let measurements = BacklogMeasurements()
         return [
-            Upkeep("the purge", everySeconds: purgeSeconds, logger: logger) {
+            upkeep("the purge", everySeconds: purgeSeconds) {
                 let deadline = MonotonicTime.now.advanced(byMilliseconds: purgeMilliseconds)
                 let counts = try purge.run(
                     olderThanHours: settings.keptHours, until: deadline)
@@ -69,13 +77,13 @@ struct Work: ParsableCommand {
                     logger.debug("purged", metadata: ["counts": "\(counts)"])
                 }
             },
-            Upkeep("the best sellers' window", everySeconds: windowSeconds, logger: logger) {
+            upkeep("the best sellers' window", everySeconds: windowSeconds) {
                 try bestSellers.moveWindow(within: windowMilliseconds)
             },
-            Upkeep("the best sellers", everySeconds: BestSellers.warmSeconds, logger: logger) {
+            upkeep("the best sellers", everySeconds: BestSellers.warmSeconds) {
                 try bestSellers.warm()
             },
-            Upkeep("counting the backlog", everySeconds: backlogSeconds, logger: logger) {
+            upkeep("counting the backlog", everySeconds: backlogSeconds) {
                 measurements.show(try outbox.backlog(), try deliveries.backlogs())
             },
         ]

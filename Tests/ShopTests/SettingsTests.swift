@@ -8,6 +8,10 @@ import Testing
     init() throws { scratch = try ScratchFolder() }
 
     private func serve(_ changes: [String: String?]) throws -> Finished {
+        try start("serve", changes)
+    }
+
+    private func start(_ command: String, _ changes: [String: String?]) throws -> Finished {
         var settings: [String: String] = [
             "COMMERCE_SOCKET": "\(folder)/c.sock",
             "COMMERCE_DATABASE_SOCKET": try TestRun.mariadbSocket.get(),
@@ -15,7 +19,7 @@ import Testing
             "COMMERCE_DATABASE_PASSWORD": "secret",
         ]
         for (name, value) in changes { settings[name] = value }
-        return try Finished([TestRun.commerce, "serve"], settings: settings, in: folder)
+        return try Finished([TestRun.commerce, command], settings: settings, in: folder)
     }
 
     private func expectOneLine(
@@ -60,6 +64,28 @@ import Testing
         }
     }
 
+    @Test func `a worker's missing or wrong setting is named`() throws {
+        let file: [String: String?] = ["COMMERCE_NOTIFICATION_FILE": "\(folder)/n.jsonl"]
+        func work(_ name: String, _ value: String?) throws -> Finished {
+            try start("work", file.merging([name: value]) { $1 })
+        }
+        expectOneLine(
+            try work("COMMERCE_DATABASE_NAME", nil), naming: "COMMERCE_DATABASE_NAME is missing")
+        for (name, values) in [
+            ("COMMERCE_DELIVERY_ATTEMPTS", ["0", "101", "x"]),
+            ("COMMERCE_DELIVERY_PAUSE_MS", ["0", "3600001", "5s"]),
+            ("COMMERCE_DELIVERY_LEASE_SECONDS", ["0", "3601", "1.5"]),
+            ("COMMERCE_EVENTS_KEPT_HOURS", ["0", "87601", "-1"]),
+            ("COMMERCE_WEBHOOKS_ALLOW_PRIVATE", ["2", "yes"]), ("COMMERCE_LOG_LEVEL", ["loud"]),
+        ] {
+            for value in values { expectOneLine(try work(name, value), naming: name) }
+        }
+        let run = try start("work", file)
+        #expect(run.status == 78)
+        expectOneLine(run, naming: "nobody")
+        #expect(!run.errors.contains("secret"))
+    }
+
     @Test func `a login that MariaDB refuses is one line without the password`() throws {
         let run = try serve([:])
         #expect(run.status == 78)
@@ -93,6 +119,15 @@ import Testing
             "LEDGER", "LEDGER_LANES", "LEDGER_QUEUE", "MEMCACHED", "LOG_LEVEL",
         ] {
             #expect(run.output.contains("COMMERCE_\(name) "))
+        }
+        let work = try Finished([TestRun.commerce, "work", "--help"], in: folder)
+        #expect(work.status == 0)
+        for name in [
+            "DATABASE_SOCKET", "DATABASE_PASSWORD", "MEMCACHED", "WEBHOOKS_ALLOW_PRIVATE",
+            "DELIVERY_ATTEMPTS", "DELIVERY_PAUSE_MS", "DELIVERY_LEASE_SECONDS",
+            "EVENTS_KEPT_HOURS", "NOTIFICATION_FILE", "AMQP_URL", "LOG_LEVEL",
+        ] {
+            #expect(work.output.contains("COMMERCE_\(name) "), "\(name)")
         }
     }
 }
