@@ -162,6 +162,7 @@ customers_test() {
     done
     shop_sql <<<"UPDATE stock SET quantity = $ground_stock, version = version + 1
         WHERE product_id = $product"
+    reconcile
 }
 
 bench_load() {

@@ -17,6 +17,13 @@ SELECT seq, CONCAT('상품 ', seq), $ground_price
 INSERT INTO stock (product_id, quantity)
 SELECT seq, $ground_stock FROM seq_${ground_product_first}_to_${ground_product_last};
 SQL
+    reconcile
+}
+
+# Lets the books begin anew with what was set by hand.
+reconcile() {
+    sql_client "$folder" "$database" <"$repository/sql/reconcile.sql" ||
+        die "the books could not be reconciled"
 }
 
 build_bench() {

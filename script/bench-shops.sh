@@ -153,5 +153,8 @@ TRUNCATE delivery;
 TRUNCATE outbox;
 TRUNCATE sale_hourly;
 TRUNCATE sale_window;
+TRUNCATE stock_movement;
+TRUNCATE point_adjustment;
 SQL
+    reconcile
 }

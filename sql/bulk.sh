@@ -9,8 +9,9 @@
 #   * Each slice of sales is one transaction: orders, lines, payments, sale_hourly and sale_window
 #     agree after every commit, also when the run is killed.
 #   * Stock and points are what was left after the sales. A product opened with its stock plus the
-#     units it sold here, a buyer with the points held now plus the payments made here, as the
-#     demo's users open with points that no payment explains. So no stock or point is updated.
+#     units it sold here, a buyer with the points held now plus the payments made here. So no stock
+#     or point is updated: the openings grow with the sales.
+#   * Orders have their events, which have long been delivered.
 #   * Half of the lines follow Zipf's law (the hottest product gets a few per cent of all sales),
 #     half spread over the whole catalogue: a few best sellers and a very long tail.
 #
@@ -87,6 +88,9 @@ DELIMITER ;
 SET SESSION rand_seed1 = 20011, rand_seed2 = 67891;
 SELECT COALESCE(MAX(id), 0) INTO @product FROM product;
 SELECT COALESCE(MAX(id), 0) INTO @buyer FROM users;
+-- From the beginning of the 72nd hour back until now. The first bucket is the next to expire.
+SET @opened = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:00:00') - INTERVAL 71 HOUR;
+SET @seconds = TIMESTAMPDIFF(SECOND, @opened, UTC_TIMESTAMP());
 SQL
 }
 
@@ -121,6 +125,9 @@ SELECT @product + seq,
   FROM seq_${from}_to_${to};
 INSERT INTO stock (product_id, quantity)
 SELECT @product + seq, FLOOR(100 + 10000 * RAND()) FROM seq_${from}_to_${to};
+INSERT INTO stock_movement (product_id, cause, created_at, quantity)
+SELECT product_id, 'OPENING', @opened, quantity
+  FROM stock WHERE product_id BETWEEN @product + ${from} AND @product + ${to};
 COMMIT;
 SET @done = $to;
 SQL
@@ -134,6 +141,7 @@ crowd() {
     for ((from = 1; from <= buyers; from += slice)); do
         to=$((from + slice - 1 < buyers ? from + slice - 1 : buyers))
         cat <<SQL
+START TRANSACTION;
 INSERT INTO users (id, name, hp_no, point)
 SELECT @buyer + seq,
        CONCAT(ELT(1 + seq MOD 10, '김', '이', '박', '최', '정', '강', '조', '윤', '장', '임'),
@@ -142,6 +150,10 @@ SELECT @buyer + seq,
        CONCAT('010-0', LPAD(seq DIV 10000 MOD 1000, 3, '0'), '-', LPAD(seq MOD 10000, 4, '0')),
        1000 * FLOOR(1000 * RAND())
   FROM seq_${from}_to_${to};
+INSERT INTO point_adjustment (user_id, cause, created_at, amount)
+SELECT id, 'OPENING', @opened, point
+  FROM users WHERE id BETWEEN @buyer + ${from} AND @buyer + ${to};
+COMMIT;
 SET @done = $to;
 SQL
         progress 'buyers             ' "$buyers"
@@ -152,9 +164,6 @@ sales() {
     local i
     cat <<SQL
 SET @since = SYSDATE(6), @done = 0, @shown = 0;
--- From the beginning of the 72nd hour back until now. The first bucket is the next to expire.
-SET @opened = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:00:00') - INTERVAL 71 HOUR;
-SET @seconds = TIMESTAMPDIFF(SECOND, @opened, UTC_TIMESTAMP());
 SQL
     for ((i = 0; i < (lines + slice - 1) / slice + extra_slices; i++)); do
         cat <<SQL
@@ -184,7 +193,7 @@ SELECT COUNT(*), COALESCE(MAX(number), 0) INTO @lines, @orders FROM bulk_line;
 -- The slice's orders. Numbers rise with time; half of the orders come from a tenth of the buyers.
 CREATE OR REPLACE TEMPORARY TABLE bulk_order (
     number INT PRIMARY KEY, id BIGINT NOT NULL, user_id BIGINT NOT NULL,
-    created_at DATETIME(6) NOT NULL, total_price BIGINT NOT NULL
+    created_at DATETIME(6) NOT NULL, total_price BIGINT NOT NULL, event UUID NULL
 ) ENGINE = InnoDB
 SELECT number, NEXTVAL(order_id) AS id,
        @buyer + 1 + FLOOR(RAND() * IF(RAND() < 0.5, $buyers, $buyers / 10)) AS user_id,
@@ -193,6 +202,10 @@ SELECT number, NEXTVAL(order_id) AS id,
        total_price
   FROM (SELECT number, SUM(quantity * price) AS total_price FROM bulk_line GROUP BY number) one
  ORDER BY number;
+-- The event's id, of version 7: milliseconds, and the order's number for the rest.
+UPDATE bulk_order SET event = CONCAT(
+    LPAD(HEX(FLOOR(UNIX_TIMESTAMP(created_at) * 1000)), 12, '0'), '7000', '8',
+    LPAD(HEX(id), 15, '0'));
 
 START TRANSACTION;
 INSERT INTO orders (id, user_id, total_price, created_at, updated_at)
@@ -206,6 +219,34 @@ INSERT INTO payment_history
        (id, user_id, order_id, total_price, pay_method, status, created_at, updated_at)
 SELECT NEXTVAL(payment_id), user_id, id, total_price, 'POINT', 'COMPLETED', created_at, created_at
   FROM bulk_order ORDER BY id;
+
+INSERT INTO stock_movement (product_id, order_id, cause, created_at, quantity)
+SELECT product_id, bulk_order.id, 'ORDER', created_at, -quantity
+  FROM bulk_order JOIN bulk_line USING (number) ORDER BY product_id, bulk_order.id;
+
+INSERT INTO stock_movement (product_id, cause, created_at, quantity)
+SELECT product_id, 'OPENING', @opened, SUM(quantity)
+  FROM bulk_line GROUP BY product_id ORDER BY product_id
+    ON DUPLICATE KEY UPDATE quantity = stock_movement.quantity + VALUES(quantity);
+
+INSERT INTO point_adjustment (user_id, cause, created_at, amount)
+SELECT user_id, 'OPENING', @opened, SUM(total_price)
+  FROM bulk_order GROUP BY user_id ORDER BY user_id
+    ON DUPLICATE KEY UPDATE amount = point_adjustment.amount + VALUES(amount);
+
+INSERT INTO outbox
+       (id, aggregate, aggregate_id, type, version, payload, created_at, dispatched_at)
+SELECT event, 'ORDER', id, 'order.paid', 1,
+       CONCAT('{"orderId":"', id, '","userId":', user_id, ',"items":[', items, '],"totalPrice":',
+           total_price, '}'), created_at, created_at
+  FROM bulk_order JOIN (
+       SELECT number, GROUP_CONCAT('{"productId":', product_id, ',"quantity":', quantity,
+                  ',"price":', price, '}' ORDER BY product_id) AS items
+         FROM bulk_line GROUP BY number) AS bought USING (number)
+ ORDER BY event;
+
+INSERT INTO delivery (event_id, target_id, state, attempts, due_at, finished_at)
+SELECT event, 0, 'DELIVERED', 1, created_at, created_at FROM bulk_order ORDER BY event;
 
 INSERT INTO sale_hourly (hour, product_id, quantity)
 SELECT DATE_FORMAT(created_at, '%Y-%m-%d %H:00:00') AS hour, product_id, SUM(quantity)
@@ -221,8 +262,8 @@ SQL
         progress 'order lines        ' "$lines"
     done
     # Fresh statistics, without which the next hours' plans rest on an empty shop.
-    echo "ANALYZE TABLE users, product, stock, orders, orders_item, payment_history, sale_hourly,
-        sale_window;"
+    echo "ANALYZE TABLE users, product, stock, orders, orders_item, payment_history,
+        stock_movement, point_adjustment, outbox, delivery, sale_hourly, sale_window;"
 }
 
 {

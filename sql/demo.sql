@@ -63,6 +63,18 @@ INSERT INTO stock (product_id, quantity)
 SELECT id, quantity FROM demo_product
     ON DUPLICATE KEY UPDATE stock.product_id = stock.product_id;
 
+-- What is new opens its books. A second run finds them open.
+INSERT INTO stock_movement (product_id, cause, quantity)
+SELECT product_id, 'OPENING', stock.quantity
+  FROM stock JOIN demo_product ON demo_product.id = stock.product_id
+ WHERE NOT EXISTS (SELECT 1 FROM stock_movement m WHERE m.product_id = stock.product_id);
+
+INSERT INTO point_adjustment (user_id, cause, amount)
+SELECT id, 'OPENING', point FROM users
+ WHERE id BETWEEN 1 AND 100 AND point > 0
+   AND NOT EXISTS (SELECT 1 FROM point_adjustment a WHERE a.user_id = users.id)
+   AND NOT EXISTS (SELECT 1 FROM payment_history p WHERE p.user_id = users.id);
+
 -- Sales, as (product, hours ago, units). The first five products are the best sellers of the last
 -- three days, with 20, 18, 10, 8 and 6 units; their sales lie within the last 30 hours, so that the
 -- example stays true for almost two days. The rest sold more than any of them, four days ago: the

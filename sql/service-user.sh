@@ -103,6 +103,10 @@ allow orders_item SELECT INSERT
 # Every movement of points is a new row. No UPDATE, no DELETE: this is the ledger.
 allow payment_history SELECT INSERT
 
+# So is every movement of stock. What is put right by hand is not the service's to write.
+allow stock_movement SELECT INSERT
+allow point_adjustment SELECT
+
 # A stored answer stays as it was sent. DELETE is for the purge of keys older than 72 hours.
 allow idempotency_key SELECT INSERT DELETE
 

@@ -14,6 +14,11 @@ struct Opening {
     /// Gives the hot product a new stock, and notes what else there is.
     init(stock: Int64, on connection: Connection) throws {
         let product = Value.integer(Ground.hotProduct.number)
+        try connection.execute(
+            """
+            INSERT INTO stock_movement (product_id, cause, quantity)
+            SELECT product_id, 'ADJUSTMENT', ? - quantity FROM stock WHERE product_id = ?
+            """, [.integer(stock), product])
         let written = try connection.execute(
             "UPDATE stock SET quantity = ?, version = version + 1 WHERE product_id = ?",
             [.integer(stock), product])

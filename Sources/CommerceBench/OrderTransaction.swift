@@ -2,7 +2,7 @@ import Commerce
 import MariaDB
 
 /// One order as one transaction, with the statements that `Store` commits batches with: order,
-/// line, payment, event, sales, points and stock.
+/// line, payment, event, movement, sales, points and stock.
 ///
 /// Written once for all strategies, which differ only in what they do around and about it.
 struct OrderTransaction {
@@ -46,6 +46,7 @@ struct OrderTransaction {
             let numbers = try drawNumbers(on: connection)
             try writePoints(seen, on: connection)
             try insert(numbers, seen, on: connection)
+            try writeMovement(numbers, on: connection)
             try writeSales(on: connection)
             try writeStock(seen, on: connection)
             return .sold(OrderID(numbers.order))
@@ -124,6 +125,14 @@ struct OrderTransaction {
             VALUES (UUID(), 'ORDER', ?, 'order.paid', 1,
                 JSON_OBJECT('orderId', ?, 'userId', ?, 'totalPrice', ?), UTC_TIMESTAMP(6))
             """, [order, order, user, price])
+    }
+
+    private func writeMovement(_ numbers: NumberPair, on connection: Connection) throws {
+        try connection.execute(
+            """
+            INSERT INTO stock_movement (product_id, order_id, cause, quantity)
+            VALUES (?, ?, 'ORDER', -1)
+            """, [product, .integer(numbers.order)])
     }
 
     private func writeSales(on connection: Connection) throws {

@@ -22,6 +22,7 @@ extension Writes {
         try writePayments(on: connection)
         try writeKeys(on: connection, renderer)
         try writeEvents(on: connection, at: now)
+        try writeMovements(on: connection)
         try writeSales(on: connection, at: now)
         try writeStock(on: connection)
     }
@@ -108,6 +109,25 @@ extension Writes {
             // A duplicate: the same key was committed meanwhile, and its answer is there to read.
             throw error.kind == .duplicateKey ? LostRace() : error
         }
+    }
+
+    /// Writes down why the stock changes: a row for each line of an order that is placed or canceled.
+    private func writeMovements(on connection: Connection) throws(DatabaseError) {
+        let lines =
+            orders.flatMap { order in order.lines.map { (order.id, $0, "ORDER", -$0.quantity) } }
+            + canceled.map(\.order).flatMap { order in
+                order.lines.map { (order.id, $0, "CANCEL", $0.quantity) }
+            }
+        let rows = lines.sorted { ($0.1.product, $0.0) < ($1.1.product, $1.0) }
+            .map { order, line, cause, units in
+                [
+                    .integer(line.product.number), .integer(order.number), .text(cause),
+                    .integer(units),
+                ] as [Value]
+            }
+        _ = try connection.executeBulk(
+            "INSERT INTO stock_movement (product_id, order_id, cause, quantity) VALUES (?, ?, ?, ?)",
+            rows)
     }
 
     private func writeStock(on connection: Connection) throws {
