@@ -6,5 +6,8 @@ struct CommerceTool: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "commerce",
         abstract: "The order and payment backend of an online shop.",
-        subcommands: [Serve.self, Work.self, Notify.self, EventsCommand.self, Webhooks.self])
+        subcommands: [
+            Serve.self, Work.self, Notify.self, AuditCommand.self, EventsCommand.self,
+            Webhooks.self,
+        ])
 }

@@ -30,6 +30,8 @@ enum Setting: String, CaseIterable {
     case deliveryPause = "COMMERCE_DELIVERY_PAUSE_MS"
     case deliveryLease = "COMMERCE_DELIVERY_LEASE_SECONDS"
     case eventsKept = "COMMERCE_EVENTS_KEPT_HOURS"
+    case auditInterval = "COMMERCE_AUDIT_INTERVAL"
+    case auditBusy = "COMMERCE_AUDIT_BUSY_PERCENT"
     case logLevel = "COMMERCE_LOG_LEVEL"
 
     /// For `--help`.
@@ -60,6 +62,8 @@ enum Setting: String, CaseIterable {
         case .deliveryPause: "before attempt 2, then 4 times it (5000)"
         case .deliveryLease: "of a delivery, 1 to 3600; keep it above 30 (60)"
         case .eventsKept: "hours after the delivery, 1 to 87600 (168)"
+        case .auditInterval: "seconds between audits; 0: none (3600)"
+        case .auditBusy: "of the time that an audit works, 1 to 100 (25)"
         case .logLevel: "trace, debug, info, warning, error … (info)"
         }
     }

@@ -8,16 +8,20 @@ final class Upkeep: Sendable {
 
     /// - Parameters:
     ///   - name: of the work, for the log.
+    ///   - firstSeconds: until the first time, where that is to be another.
     ///   - work: what it throws is logged once, and it is done again at its next time.
     init(
-        _ name: String, everySeconds seconds: Int, logger: Logger,
+        _ name: String, everySeconds seconds: Int, firstAfterSeconds firstSeconds: Int? = nil,
+        logger: Logger,
         _ work: @escaping @Sendable () throws -> Void
     ) {
         let isStopped = Monitor(false)
         self.isStopped = isStopped
         thread = WorkerThread {
             var isFailing = false
-            while isStopped.take(withinMilliseconds: seconds * 1_000, Self.yes) == nil {
+            var pause = firstSeconds ?? seconds
+            while isStopped.take(withinMilliseconds: pause * 1_000, Self.yes) == nil {
+                pause = seconds
                 do {
                     try work()
                     if isFailing { logger.info("\(name) works again") }

@@ -47,8 +47,12 @@ struct Work: ParsableCommand {
             return RegisteredWebhook(target, pool: pool, client: client)
         }
         let upkeeps = Self.upkeeps(settings, pool, logger, until: signals)
+        let audits = Upkeep.audits(
+            settings.audit, of: settings.shared.database, logger: logger,
+            isStopped: { signals.haveCome })
         worker.run(until: signals)
         for upkeep in upkeeps { upkeep.stop() }
+        audits?.stop()
         logger.info("stopped")
     }
 

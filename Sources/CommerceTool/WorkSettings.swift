@@ -8,13 +8,14 @@ struct WorkSettings {
     /// For which events and what belongs to them are kept after they were delivered.
     let keptHours: Int
     let notifications: NotificationSettings
+    let audit: AuditSettings
 
     /// In the order of `--help`.
     static let all: [Setting] =
         Setting.ofTheDatabase
         + [
             .databasePool, .memcached, .webhooksAllowPrivate, .deliveryAttempts, .deliveryPause,
-            .deliveryLease, .eventsKept,
+            .deliveryLease, .eventsKept, .auditInterval, .auditBusy,
         ] + Setting.ofNotifications + [.amqpURL, .amqpAuthorities, .logLevel]
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
@@ -30,6 +31,7 @@ struct WorkSettings {
         let leaseSeconds = try environment.number(.deliveryLease, in: 1...3_600)
         options.leaseMilliseconds = leaseSeconds.map { $0 * 1_000 } ?? options.leaseMilliseconds
         self.options = options
-        keptHours = try environment.number(.eventsKept, in: 1...87_600) ?? 7 * 24
+        audit = try AuditSettings(from: environment)
+        keptHours = audit.eventsKeptHours
     }
 }

@@ -19,11 +19,7 @@ final class ShopDatabase: Sendable {
         owner = try TestRun.owner(of: name)
         try run("sql/migrate.sh", in: folder)
         try run("sql/service-user.sh", in: folder)
-        guard isDemo else { return }
-        let load = #"mariadb "${@:2}" <"$1""#
-        try succeed(
-            ["bash", "-c", load, "bash", TestRun.repository + "/sql/demo.sql"]
-                + Self.options() + [name], in: folder)
+        if isDemo { try load("sql/demo.sql", in: folder) }
     }
 
     deinit {
@@ -38,6 +34,14 @@ final class ShopDatabase: Sendable {
             "--no-defaults", "--socket=\(try TestRun.mariadbSocket.get())",
             "--user=\(TestRun.systemUser)",
         ]
+    }
+
+    /// Runs a file of SQL as its owner.
+    func load(_ file: String, in folder: String) throws {
+        let load = #"mariadb "${@:2}" <"$1""#
+        try succeed(
+            ["bash", "-c", load, "bash", "\(TestRun.repository)/\(file)"]
+                + Self.options() + [name], in: folder)
     }
 
     func connect() throws -> Connection { try Connection(to: owner) }

@@ -1,0 +1,149 @@
+import Glibc
+public import MariaDB
+
+/// Whether the books of the whole shop are right, while it goes on selling.
+///
+/// Goes through each table in slices of bounded length and rests in between, so that orders hardly
+/// notice. Nothing is locked. A slice is one SELECT and so sees one moment of all tables: what
+/// commits meanwhile is in it whole or not at all, and is never mistaken for something wrong.
+public struct Audit: Sendable {
+    /// What has to hold. The raw value is the label of the metrics.
+    public enum Rule: String, CaseIterable, Sendable {
+        /// A user's points are what they opened with, and all payments since.
+        case points
+        /// A product's stock is what it opened with, and all movements since.
+        case stock
+        /// An order has lines, which make its total, and which have left the stock.
+        case orderLines = "order_lines"
+        /// An order took exactly its total from its user, once.
+        case orderPayment = "order_payment"
+        /// An order has one event of its payment, and a canceled one another of that.
+        case orderEvent = "order_event"
+        /// A canceled order gave back its total and its units once, and no other order did.
+        case cancel
+        /// No row is about something that is not there.
+        case orphans
+        /// A product's sales of 72 hours are those of its hours.
+        case sales
+    }
+
+    /// One row that breaks a rule.
+    public struct Violation: Sendable, Equatable {
+        public let rule: Rule
+        /// What it is about, such as `order`.
+        public let noun: String
+        public let number: Int64
+        /// What is wrong with it, as the rest of a sentence.
+        public let finding: String
+    }
+
+    /// What an audit has found.
+    public struct Report: Sendable {
+        /// The first of each rule, at most ``namedMax``.
+        public internal(set) var named: [Violation] = []
+        /// How many there are of each rule.
+        public internal(set) var counts = Dictionary(
+            uniqueKeysWithValues: Rule.allCases.map { ($0, 0) })
+        /// The longest of all slices, in milliseconds.
+        public internal(set) var sliceMillisecondsMax = 0
+        public internal(set) var slices = 0
+        /// Whether it came to its end, and was not stopped before.
+        public internal(set) var isWhole = false
+
+        public var count: Int { counts.values.reduce(0, +) }
+    }
+
+    /// Violations of one rule that are named. Of more it is enough to know how many there are.
+    public static let namedMax = 20
+    /// Rows of a slice at most.
+    private static let sliceRowsMax = 10_000
+    /// What a slice is to take; its length follows.
+    private static let sliceMilliseconds = 50
+    /// A longer rest would keep whoever wants to stop waiting.
+    private static let restMicrosecondsMax = 1_000_000.0
+
+    /// A pool that has the patience for a slice full of rows with a long history.
+    public static func pool(for server: Server) -> Pool {
+        var server = server
+        server.readTimeoutSeconds = 60
+        return Pool(server: server, size: 1, waitLimitMilliseconds: 0)
+    }
+
+    private let pool: Pool
+    private let eventsKeptHours: Int
+    private let busyPercent: Int
+
+    /// - Parameters:
+    ///   - pool: from ``pool(for:)``.
+    ///   - eventsKeptHours: for which an order's events are there at least.
+    ///   - busyPercent: of the time that the audit may work, 1 to 100; it rests for what is left.
+    public init(pool: Pool, eventsKeptHours: Int, busyPercent: Int) {
+        precondition((1...100).contains(busyPercent))
+        self.pool = pool
+        self.eventsKeptHours = eventsKeptHours
+        self.busyPercent = busyPercent
+    }
+
+    /// Goes through all books once.
+    ///
+    /// - Parameter isStopped: asked before each slice.
+    /// - Returns: nil where another audit of this database is under way.
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func run(isStopped: () -> Bool = { false }) throws -> Report? {
+        try pool.withConnection { connection in
+            guard try Self.lock(connection) else { return nil }
+            defer { _ = try? connection.execute("DO RELEASE_LOCK(\(Self.lockName))") }
+            var report = Report()
+            for check in AuditCheck.all {
+                try carryOut(check, on: connection, into: &report, isStopped)
+                if isStopped() { return report }
+            }
+            report.isWhole = true
+            return report
+        }
+    }
+
+    /// Held by the session, and so gone with it.
+    private static let lockName = "CONCAT('commerce.audit.', DATABASE())"
+
+    private static func lock(_ connection: Connection) throws(DatabaseError) -> Bool {
+        let taken = try connection.query("SELECT COALESCE(GET_LOCK(\(lockName), 0), 0)") {
+            row throws(DatabaseError) in try row.integer(0)
+        }
+        return taken == [1]
+    }
+
+    private func carryOut(
+        _ check: AuditCheck, on connection: Connection, into report: inout Report,
+        _ isStopped: () -> Bool
+    ) throws(DatabaseError) {
+        var (last, rows) = (Int64.min, 1_000)
+        while last < .max, !isStopped() {
+            let begin = ContinuousClock.now
+            let end = try check.end(of: rows, after: last, on: connection)
+            let found = try check.violations(
+                after: last, through: end, keptHours: eventsKeptHours, on: connection)
+            last = end
+            report.note(found, of: check.rule)
+            let milliseconds = Int(begin.duration(to: .now) / .milliseconds(1))
+            report.slices += 1
+            report.sliceMillisecondsMax = max(report.sliceMillisecondsMax, milliseconds)
+            let fitting = rows * Self.sliceMilliseconds / max(1, milliseconds)
+            rows = min(max(1, fitting), 2 * rows, Self.sliceRowsMax)
+            rest(begin.duration(to: .now))
+        }
+    }
+
+    private func rest(_ worked: Duration) {
+        let rest = worked * (100 - busyPercent) / busyPercent
+        usleep(useconds_t(min(Self.restMicrosecondsMax, rest / .microseconds(1))))
+    }
+}
+
+extension Audit.Report {
+    fileprivate mutating func note(_ found: [Audit.Violation], of rule: Audit.Rule) {
+        let count = counts[rule, default: 0]
+        named += found.prefix(max(0, Audit.namedMax - count))
+        counts[rule] = count + found.count
+    }
+}
