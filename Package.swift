@@ -43,6 +43,11 @@ let package = Package(
             dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: strict),
 
+        // The log as lines of JSON or text.
+        .target(
+            name: "LogLines", dependencies: [.product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+
         // Each C library behind small types of ours.
         .target(
             name: "FastCGI",
@@ -56,7 +61,12 @@ let package = Package(
             name: "HTTPClient",
             dependencies: ["CCurl", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict),
-        .target(name: "MariaDB", dependencies: ["CMariaDB", "Threads"], swiftSettings: strict),
+        .target(
+            name: "MariaDB",
+            dependencies: [
+                "CMariaDB", "Threads", .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict),
         .target(name: "AMQP", dependencies: ["CRabbitMQ", "Threads"], swiftSettings: strict),
         .target(name: "Memcached", dependencies: ["CMemcached"], swiftSettings: strict),
 
@@ -94,7 +104,7 @@ let package = Package(
         .executableTarget(
             name: "CommerceTool",
             dependencies: [
-                "AMQP", "API", "Commerce", "Events", "FastCGI", "HTTPClient", "MariaDB",
+                "AMQP", "API", "Commerce", "Events", "FastCGI", "HTTPClient", "LogLines", "MariaDB",
                 "Memcached", "Prometheus", "Store", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -142,7 +152,7 @@ let package = Package(
             name: "ShopTests",
             dependencies: [
                 "AMQP", "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
-                "MariaDB", "Store", "Threads",
+                "LogLines", "MariaDB", "Store", "Threads",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],

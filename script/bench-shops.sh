@@ -21,16 +21,20 @@ start_responder() {
 
 # start_front NAME RESPONDER...: the shop's own nginx configuration, on a free port.
 start_front() {
-    local name=$1 home=$folder/front-$1 globals='daemon off;' servers="" responder
+    local name=$1 home=$folder/front-$1 globals='daemon off;' servers="" probes="" responder
     shift
     front_port[$name]=$(free_port)
     front_responders[$name]=$*
-    for responder; do servers+="server unix:$folder/$responder.sock; "; done
+    for responder; do
+        servers+="server unix:$folder/$responder.sock; "
+        probes+="server unix:$folder/$responder.sock.probes; "
+    done
     mkdir -p "$home"
     rm -f "$home/access.log"
     cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$home/"
     configure "$home/commerce.conf" 'listen 8080' "listen ${front_port[$name]}"
     configure "$home/commerce.conf" 'server unix:/run/commerce/commerce.sock;' "$servers"
+    configure "$home/commerce.conf" 'server unix:/run/commerce/commerce.sock.probes;' "$probes"
     ((EUID)) || globals+=' user root;'
     start_part "nginx-$name" "$home/error.log" nginx -p "$home" -c "$home/nginx.conf" -g "$globals"
     wait_for "nginx-$name" "$nginx_start_seconds" \

@@ -116,7 +116,7 @@ build_commerce() {
 # do for its many threads: with one each, as the C library would have it, memory doubles or trebles.
 start_commerce() {
     local folder=$1
-    check_socket_path "$folder/commerce.sock"
+    check_socket_path "$folder/commerce.sock.probes.1234567" # As it is called while it is made.
     rm -f "$folder/commerce.sock"
     COMMERCE_SOCKET=$folder/commerce.sock COMMERCE_MEMCACHED=$folder/memcached.sock \
         MALLOC_ARENA_MAX=2 start_part commerce "$folder/commerce.log" "$binary" serve
@@ -127,10 +127,12 @@ start_commerce() {
 # receivers may be on this machine.
 start_worker() {
     local folder=$1
-    COMMERCE_MEMCACHED=$folder/memcached.sock \
+    rm -f "$folder/work.sock"
+    COMMERCE_MEMCACHED=$folder/memcached.sock COMMERCE_WORK_SOCKET=$folder/work.sock \
         COMMERCE_NOTIFICATION_FILE=${COMMERCE_NOTIFICATION_FILE:-$folder/notifications.jsonl} \
         COMMERCE_WEBHOOKS_ALLOW_PRIVATE=${COMMERCE_WEBHOOKS_ALLOW_PRIVATE:-1} \
         start_part worker "$folder/worker.log" nice -n 5 "$binary" work
+    wait_for worker "$commerce_start_seconds" test -S "$folder/work.sock"
 }
 
 # start_notifier FOLDER: who tells buyers of the events that come through the RabbitMQ that
@@ -158,8 +160,7 @@ configure_nginx() {
         mv -f "$folder/nginx/access.log" "$folder/nginx/access.log.previous"
     cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$folder/nginx/"
     configure "$folder/nginx/commerce.conf" 'listen 8080' "listen $port"
-    configure "$folder/nginx/commerce.conf" 'unix:/run/commerce/commerce.sock' \
-        "unix:$folder/commerce.sock"
+    configure "$folder/nginx/commerce.conf" 'unix:/run/commerce/' "unix:$folder/"
 }
 
 # start_nginx FOLDER PORT, after configure_nginx. Ready means that the whole shop answers.
@@ -180,7 +181,7 @@ nginx_answers() {
 }
 
 # start_monitoring FOLDER PORT: Prometheus and its exporters beside a shop whose nginx listens at PORT.
-# They listen on the ports after the worker's, for this machine only.
+# They listen on ports after the shop's, for this machine only.
 start_monitoring() {
     local folder=$1/monitoring port=$2
     (umask 077 && mkdir -p "$folder")
@@ -214,13 +215,13 @@ start_mariadb_exporter() {
 
 # start_prometheus FOLDER PORT: on copies of monitoring's files with the ports of this shop.
 start_prometheus() {
-    local folder=$1 port=$2 own=127.0.0.1:$(($2 + 2)) file=$1/prometheus.yml usual edits=() number=0
+    local folder=$1 port=$2 own=127.0.0.1:$(($2 + 2)) file=$1/prometheus.yml port_pair edits=()
     cp "$repository/monitoring/prometheus.yml" "$repository/monitoring/alerts.yml" "$folder/"
-    for usual in 8080 8081 9090 9104 9113; do
-        grep -qF "\"127.0.0.1:$usual\"" "$file" || die "monitoring/prometheus.yml has no port $usual"
+    for port_pair in "8080 $port" "9090 $((port + 2))" "9104 $((port + 3))" "9113 $((port + 4))"; do
+        grep -qF "\"127.0.0.1:${port_pair% *}\"" "$file" ||
+            die "monitoring/prometheus.yml has no port ${port_pair% *}"
         # One a line, so that none is replaced twice.
-        edits+=(-e "s|\"127.0.0.1:$usual\"|\"127.0.0.1:$((port + number))\"|;t")
-        number=$((number + 1))
+        edits+=(-e "s|\"127.0.0.1:${port_pair% *}\"|\"127.0.0.1:${port_pair#* }\"|;t")
     done
     sed -i "${edits[@]}" "$file"
     start_part Prometheus "$folder/prometheus.log" prometheus \

@@ -31,19 +31,31 @@ struct CommandRequest: Sendable {
 extension Shop {
     /// The answer to a request whose key is in use.
     ///
-    /// - Returns: nil when the command is to be carried out; ``conclude(_:_:)`` must follow.
-    func earlierAnswer(to request: CommandRequest) throws(Problem) -> Response? {
+    /// - Returns: nil when the command is to be carried out; ``conclude(_:_:counting:)`` must follow.
+    func earlierAnswer(
+        to request: CommandRequest, counting measurements: CommandMeasurements
+    ) throws(Problem) -> Response? {
         guard let idempotency = request.command.idempotency else { return nil }
         switch requests.begin(idempotency) {
         case .first: return nil
-        case .replayed(let answer): return .stored(answer, isReplayed: true)
-        case .inProgress: throw .requestInProgress
-        case .keyReused: throw .idempotencyKeyReused
+        case .replayed(let answer):
+            measurements.count(request.command, .replayed)
+            return .stored(answer, isReplayed: true)
+        case .inProgress:
+            measurements.count(request.command, .inProgress)
+            throw .requestInProgress
+        case .keyReused:
+            measurements.count(request.command, .keyReused)
+            throw .idempotencyKeyReused
         }
     }
 
     /// The answer to a request whose command has been carried out, or not.
-    func conclude(_ request: CommandRequest, _ result: Ledger.Result) throws -> Response {
+    func conclude(
+        _ request: CommandRequest, _ result: Ledger.Result,
+        counting measurements: CommandMeasurements
+    ) throws -> Response {
+        measurements.count(request.command, CommandMeasurements.End(result))
         let idempotency = request.command.idempotency
         var answer: StoredAnswer?
         // Only successes are kept: what is refused or fails leaves its key free.
@@ -60,6 +72,20 @@ extension Shop {
         case .inProgress: throw Problem.requestInProgress
         case .keyReused: throw Problem.idempotencyKeyReused
         }
+    }
+}
+
+extension CommandMeasurements.End {
+    fileprivate init(_ result: Ledger.Result) {
+        self =
+            switch result {
+            case .success(.accepted): .accepted
+            case .success(.refused): .refused
+            case .success(.replayed): .replayed
+            case .success(.inProgress): .inProgress
+            case .success(.keyReused): .keyReused
+            case .failure: .failed
+            }
     }
 }
 

@@ -36,6 +36,16 @@ enum Resource: Int, CaseIterable {
         }
     }
 
+    /// Whether the number in its address is a user's.
+    var isOfUser: Bool {
+        switch self {
+        case .user, .charge, .userOrders, .userPayments: true
+        case .product, .products, .popular, .orders, .order, .cancel, .live, .ready, .metrics,
+            .nothing:
+            false
+        }
+    }
+
     func takes(_ method: HTTPRequest.Method) -> Bool {
         method == self.method || (method == .head && self.method == .get)
     }

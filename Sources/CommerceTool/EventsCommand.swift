@@ -15,7 +15,7 @@ struct EventsCommand: ParsableCommand {
     private static func run(_ command: (Deliveries) throws -> Void) throws {
         try Startup.orOneLine {
             let settings = try Settings(from: Startup.environment)
-            try command(Deliveries(pool: Startup.pool(1, settings)))
+            try command(Deliveries(pool: Startup.pool("main", 1, settings)))
         }
     }
 

@@ -11,7 +11,7 @@ struct Notify: ParsableCommand {
         abstract: "Send the notifications that come through RabbitMQ, until SIGTERM.",
         discussion: Setting.help(
             Setting.ofTheDatabase + Setting.ofNotifications
-                + [.amqpURL, .amqpAuthorities, .deliveryPause, .logLevel]))
+                + [.amqpURL, .amqpAuthorities, .deliveryPause, .logLevel, .logFormat]))
 
     /// One reads and notes; the other is for one that has been lost and is not given back yet.
     private static let databaseConnections = 2
@@ -30,7 +30,7 @@ struct Notify: ParsableCommand {
             ?? options.firstPauseMilliseconds
         guard let broker = settings.broker else { throw SettingError(.amqpURL, "is missing") }
         let logger = Startup.logger(shared)
-        let pool = Startup.pool(Self.databaseConnections, shared)
+        let pool = Startup.pool("notify", Self.databaseConnections, shared)
         let service = try settings.service(pool, logger)
         try Startup.inspect(pool, logger)
         NotificationConsumer(broker, service: service, options: options, logger: logger)

@@ -3,8 +3,7 @@ import ArgumentParser
 import FastCGI
 import Glibc
 import Logging
-import Metrics
-import Prometheus
+import MariaDB
 import Store
 import Threads
 
@@ -19,6 +18,9 @@ struct Serve: ParsableCommand {
     private static let upkeepSeconds = 5
     private static let windowMilliseconds = 4_000
 
+    /// One may wait for MariaDB; the others keep two processors busy.
+    private static let probeWorkers = 4
+
     func run() throws {
         let signals = StopSignals()
         try Startup.orOneLine { try serve(until: signals) }
@@ -28,36 +30,70 @@ struct Serve: ParsableCommand {
         raiseDescriptorLimit()
         let settings = try ServeSettings(from: Startup.environment)
         let logger = Startup.logger(settings.shared)
-        let registry = Registry()
-        MetricsSystem.bootstrap(registry)
-        let pool = Startup.pool(settings.shared.databaseConnections, settings.shared)
-        let ledgerPool = Startup.pool(settings.ledgerConnections, settings.shared)
+        let observatory = Observatory(role: "serve")
+        observatory.begin()
+        let pool = Startup.pool("reads", settings.shared.databaseConnections, settings.shared)
         try Startup.inspect(pool, logger)
-
-        let shop = Shop(
-            pool: pool, ledgerPool: ledgerPool, cache: Startup.cache(settings.shared),
-            renderer: .customer, ledger: settings.ledger)
+        let cache = Startup.cache(settings.shared)
+        let shop = Self.shop(settings, reading: pool, cache, observatory)
         let application = Application(
             shop,
-            in: Application.Surroundings(
-                isDraining: { signals.haveCome }, metrics: { registry.text }),
-            logger: logger)
+            probes: Probes(
+                health: shop.health, isDraining: { signals.haveCome },
+                metrics: { observatory.page }),
+            log: RequestLog(logger, of: settings.loggedRequests))
         var limits = Responder.Limits()
         limits.workers = settings.workers
         let responder = try Responder(
             on: try Self.socket(settings), limits: limits, logger: logger,
             handler: application.respond(to:from:))
+        observatory.observe(responder, workers: limits.workers)
+        let probes = try Self.probes(settings, application, logger)?.start()
         try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
         let upkeep = Upkeep(
             "the best sellers' window", everySeconds: Self.upkeepSeconds, logger: logger
         ) {
+            _ = cache.isAvailable  // For the metrics: on a quiet shop nobody else asks.
             try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
         }
         logger.info("serving", metadata: ["workers": "\(limits.workers)"])
         responder.run(until: signals)
+        probes?.stop()
         shop.ledger.close()
         upkeep.stop()
         logger.info("stopped")
+    }
+
+    private static func shop(
+        _ settings: ServeSettings, reading pool: Pool, _ cache: Cache, _ observatory: Observatory
+    ) -> Shop {
+        let ledgerPool = Startup.pool("ledger", settings.ledgerConnections, settings.shared)
+        let probePool = Startup.pool("probes", 1, settings.shared)
+        let shop = Shop(
+            pool: pool, ledgerPool: ledgerPool, probePool: probePool, cache: cache,
+            renderer: .customer, ledger: settings.ledger)
+        for (pool, name) in [(pool, "reads"), (ledgerPool, "ledger"), (probePool, "probes")] {
+            observatory.observe(pool, as: name)
+        }
+        observatory.observeDatabase(by: pool)
+        observatory.observe(cache)
+        observatory.observe(shop.ledger)
+        return shop
+    }
+
+    /// A responder for probes, so that they are answered while all workers wait for something.
+    private static func probes(
+        _ settings: ServeSettings, _ application: Application, _ logger: Logger
+    ) throws -> Responder? {
+        guard let path = settings.probeSocketPath else {
+            logger.notice("probes are answered on the main socket only: no COMMERCE_PROBE_SOCKET")
+            return nil
+        }
+        var limits = Responder.Limits()
+        limits.workers = probeWorkers
+        return try Responder(
+            on: try .bound(to: path), limits: limits, logger: logger,
+            handler: application.respond(to:from:))
     }
 
     /// Takes as many descriptors as the process may have: a connection is one.

@@ -1,3 +1,4 @@
+import API
 import Configuration
 import Store
 
@@ -5,6 +6,9 @@ import Store
 struct ServeSettings {
     let shared: Settings
     let socketPath: String?
+    /// Nil where there is none to be had: probes are then answered on the main socket only.
+    let probeSocketPath: String?
+    let loggedRequests: RequestLog.Scope
     let workers: Int
     let ledger: Shop.LedgerOptions
     /// One for each lane; where a command is carried out by its caller, as many as for reads.
@@ -17,12 +21,18 @@ struct ServeSettings {
 
     /// In the order of `--help`.
     static let all: [Setting] =
-        [.socket, .workers] + Setting.ofTheDatabase
-        + [.databasePool, .ledger, .ledgerLanes, .ledgerQueue, .memcached, .logLevel]
+        [.socket, .probeSocket, .workers] + Setting.ofTheDatabase
+        + [
+            .databasePool, .ledger, .ledgerLanes, .ledgerQueue, .memcached, .logLevel, .logFormat,
+            .logRequests,
+        ]
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
         socketPath = environment.text(.socket)
+        probeSocketPath =
+            environment.text(.probeSocket) ?? environment.text(.socket).map { $0 + ".probes" }
+        loggedRequests = try environment.choice(.logRequests) ?? .failed
         workers = try environment.number(.workers, in: 1...1_024) ?? 128
         shared = try Settings(from: environment)
         ledger = try Self.ledger(environment)

@@ -1,4 +1,5 @@
 import Configuration
+import LogLines
 import Logging
 import MariaDB
 import Memcached
@@ -6,6 +7,8 @@ import Memcached
 /// A setting of the commands, read from the environment variable of its raw value.
 enum Setting: String, CaseIterable {
     case socket = "COMMERCE_SOCKET"
+    case probeSocket = "COMMERCE_PROBE_SOCKET"
+    case workSocket = "COMMERCE_WORK_SOCKET"
     case workers = "COMMERCE_WORKERS"
     case databaseSocket = "COMMERCE_DATABASE_SOCKET"
     case databaseHost = "COMMERCE_DATABASE_HOST"
@@ -33,11 +36,15 @@ enum Setting: String, CaseIterable {
     case auditInterval = "COMMERCE_AUDIT_INTERVAL"
     case auditBusy = "COMMERCE_AUDIT_BUSY_PERCENT"
     case logLevel = "COMMERCE_LOG_LEVEL"
+    case logFormat = "COMMERCE_LOG_FORMAT"
+    case logRequests = "COMMERCE_LOG_REQUESTS"
 
     /// For `--help`.
     var explanation: String {
         switch self {
         case .socket: "path of the FastCGI socket, unless descriptor 0 is one"
+        case .probeSocket: "path of the socket for probes (COMMERCE_SOCKET.probes)"
+        case .workSocket: "path of the worker's FastCGI socket for probes, if any"
         case .workers: "threads that answer, 1 to 1024 (128)"
         case .databaseSocket: "path of MariaDB's socket"
         case .databaseHost: "MariaDB's host, when there is no socket"
@@ -65,6 +72,8 @@ enum Setting: String, CaseIterable {
         case .auditInterval: "seconds between audits; 0: none (3600)"
         case .auditBusy: "of the time that an audit works, 1 to 100 (25)"
         case .logLevel: "trace, debug, info, warning, error … (info)"
+        case .logFormat: "json or text (text at a terminal, else json)"
+        case .logRequests: "failed, refused (too), or all (failed)"
         }
     }
 
@@ -111,6 +120,8 @@ struct Settings {
     let databaseConnections: Int
     let memcached: Memcached.Address?
     let logLevel: Logger.Level
+    /// Nil where it hangs on what standard error is.
+    let logFormat: LineLogHandler.Format?
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
@@ -122,6 +133,7 @@ struct Settings {
             throw SettingError(.logLevel, "is not a level")
         }
         self.logLevel = logLevel
+        logFormat = try environment.choice(.logFormat)
     }
 
     private static func database(_ environment: ConfigReader) throws(SettingError) -> Server {
@@ -166,6 +178,18 @@ extension ConfigReader {
     func required(_ setting: Setting) throws(SettingError) -> String {
         guard let text = text(setting) else { throw SettingError(setting, "is missing") }
         return text
+    }
+
+    /// - Returns: nil when the variable is absent or empty.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ setting: Setting
+    ) throws(SettingError) -> Choice? {
+        guard let text = text(setting) else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let all = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw SettingError(setting, "is none of \(all)")
+        }
+        return choice
     }
 
     func number(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import LogLines
 import Logging
 import MariaDB
 import Memcached
@@ -30,16 +31,18 @@ enum Startup {
     }
 
     static func logger(_ settings: Settings) -> Logger {
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        let format = settings.logFormat ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
+        LoggingSystem.bootstrap { _ in LineLogHandler(format, to: .standardError) }
         var logger = Logger(label: "commerce")
         logger.logLevel = settings.logLevel
         return logger
     }
 
-    static func pool(_ size: Int, _ settings: Settings) -> Pool {
+    /// - Parameter name: for metrics.
+    static func pool(_ name: String, _ size: Int, _ settings: Settings) -> Pool {
         Pool(
             server: settings.database, size: size,
-            waitLimitMilliseconds: poolWaitMilliseconds)
+            waitLimitMilliseconds: poolWaitMilliseconds, name: name)
     }
 
     /// Checks that the database is one that orders can be entrusted to.

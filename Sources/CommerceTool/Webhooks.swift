@@ -26,7 +26,7 @@ struct Webhooks: ParsableCommand {
     private static func run(_ command: (WebhookEndpoints) throws -> Void) throws {
         try Startup.orOneLine {
             let settings = try Settings(from: Startup.environment)
-            try command(WebhookEndpoints(pool: Startup.pool(1, settings)))
+            try command(WebhookEndpoints(pool: Startup.pool("main", 1, settings)))
         }
     }
 

@@ -2,11 +2,10 @@ import API
 import ArgumentParser
 import Commerce
 import Events
+import FastCGI
 import HTTPClient
 import Logging
 import MariaDB
-import Metrics
-import Prometheus
 import Store
 import Threads
 
@@ -26,6 +25,9 @@ struct Work: ParsableCommand {
     /// Between two counts of what waits.
     private static let backlogSeconds = 15
 
+    /// One may wait for MariaDB.
+    private static let probeWorkers = 2
+
     func run() throws {
         let signals = StopSignals()
         try Startup.orOneLine { try work(until: signals) }
@@ -35,8 +37,11 @@ struct Work: ParsableCommand {
         let settings = try WorkSettings(from: Startup.environment)
         let client = try Webhooks.client(Startup.environment)
         let logger = Startup.logger(settings.shared)
-        MetricsSystem.bootstrap(Registry())
-        let pool = Startup.pool(settings.shared.databaseConnections, settings.shared)
+        let observatory = Observatory(role: "work")
+        observatory.begin()
+        let pool = Startup.pool("work", settings.shared.databaseConnections, settings.shared)
+        observatory.observe(pool, as: "work")
+        observatory.observeDatabase(by: pool)
         try Startup.inspect(pool, logger)
 
         let notification = try settings.notifications.target(pool, logger)
@@ -50,10 +55,31 @@ struct Work: ParsableCommand {
         let audits = Upkeep.audits(
             settings.audit, of: settings.shared.database, logger: logger,
             isStopped: { signals.haveCome })
+        let probes = try Self.probes(settings, signals, observatory, logger)?.start()
         worker.run(until: signals)
+        probes?.stop()
         for upkeep in upkeeps { upkeep.stop() }
         audits?.stop()
         logger.info("stopped")
+    }
+
+    private static func probes(
+        _ settings: WorkSettings, _ signals: StopSignals, _ observatory: Observatory,
+        _ logger: Logger
+    ) throws -> Responder? {
+        guard let path = settings.socketPath else { return nil }
+        let pool = Startup.pool("probes", 1, settings.shared)
+        observatory.observe(pool, as: "probes")
+        let cache = Startup.cache(settings.shared)
+        observatory.observe(cache)
+        let probes = Probes(
+            health: Health(pool: pool, cache: cache), isDraining: { signals.haveCome },
+            metrics: { observatory.page })
+        var limits = Responder.Limits()
+        limits.workers = probeWorkers
+        return try Responder(
+            on: try .bound(to: path), limits: limits, logger: logger,
+            handler: probes.respond(to:from:))
     }
 
     private static func upkeeps(

@@ -9,19 +9,22 @@ struct WorkSettings {
     let keptHours: Int
     let notifications: NotificationSettings
     let audit: AuditSettings
+    /// Nil: nobody can ask the worker anything.
+    let socketPath: String?
 
     /// In the order of `--help`.
     static let all: [Setting] =
         Setting.ofTheDatabase
         + [
-            .databasePool, .memcached, .webhooksAllowPrivate, .deliveryAttempts, .deliveryPause,
-            .deliveryLease, .eventsKept, .auditInterval, .auditBusy,
-        ] + Setting.ofNotifications + [.amqpURL, .amqpAuthorities, .logLevel]
+            .workSocket, .databasePool, .memcached, .webhooksAllowPrivate, .deliveryAttempts,
+            .deliveryPause, .deliveryLease, .eventsKept, .auditInterval, .auditBusy,
+        ] + Setting.ofNotifications + [.amqpURL, .amqpAuthorities, .logLevel, .logFormat]
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
         shared = try Settings(from: environment)
         notifications = try NotificationSettings(from: environment)
+        socketPath = environment.text(.workSocket)
         var options = Worker.Options()
         options.backoff.attemptsMax =
             try environment.number(.deliveryAttempts, in: 1...100) ?? options.backoff.attemptsMax

@@ -43,7 +43,7 @@ final class Courier: Sendable {
         self.options = options
         self.outage = outage
         self.logger = logger
-        measurements = DeliveryMeasurements(of: id)
+        measurements = DeliveryMeasurements(of: id, target)
     }
 
     /// There may be something to do.
@@ -136,7 +136,10 @@ final class Courier: Sendable {
                     on: result, attempt: delivery.attempt, luck: .random(in: 0...1)))
         }
         write(marks, until: leaseEnd)
-        measurements.count(marks)
+        for (delivery, result) in zip(claimed, results) {
+            measurements.count(result, of: delivery.event)
+            log(result, of: delivery)
+        }
         if let gone = results.lazy.compactMap(\.causeOfGoing).first { switchOff(because: gone) }
         report(marks, &work)
     }
@@ -195,6 +198,20 @@ final class Courier: Sendable {
 
     // MARK: - The log
 
+    /// Each event at its target, for who follows a request by its trace. By default only what was
+    /// given up is logged, in a line for all.
+    private func log(_ result: DeliveryResult, of delivery: Delivery) {
+        guard logger.logLevel <= .debug else { return }
+        var fields: Logger.Metadata = [
+            "target": "\(id.name)", "event_id": "\(delivery.event.id.lowercased)",
+            "type": "\(delivery.event.type.rawValue)",
+            "attempt": .stringConvertible(delivery.attempt),
+        ]
+        fields["trace_id"] = delivery.event.traceID.map { "\($0)" }
+        fields["cause"] = result.cause.map { "\($0)" }
+        logger.debug(result == .delivered ? "event delivered" : "event not taken", metadata: fields)
+    }
+
     private func report(_ marks: [Mark], _ work: inout Work) {
         let dead = marks.compactMap(\.verdict.causeOfDeath)
         if let cause = dead.first {
@@ -227,6 +244,13 @@ extension DeliveryResult {
     /// Seconds, 0 where the target asked for none; nil for what did not fail.
     fileprivate var wishOfFailure: Int? {
         if case .failed(_, let seconds) = self { seconds ?? 0 } else { nil }
+    }
+
+    fileprivate var cause: String? {
+        switch self {
+        case .delivered: nil
+        case .failed(let cause, _), .rejected(let cause), .gone(let cause): cause
+        }
     }
 
     fileprivate var causeOfGoing: String? {

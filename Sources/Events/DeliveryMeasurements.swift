@@ -1,3 +1,6 @@
+import Commerce
+import FoundationEssentials
+import Glibc
 import Metrics
 public import Store
 
@@ -5,30 +8,31 @@ public import Store
 struct DeliveryMeasurements: Sendable {
     private let delivered: Counter
     private let failed: Counter
-    private let dead: Counter
-    private let canceled: Counter
+    private let rejected: Counter
+    private let gone: Counter
+    private let delay = Timer(label: "commerce_delivery_delay_seconds")
 
-    init(of target: TargetID) {
+    init(of id: TargetID, _ target: any Target) {
+        let kind = target is QueueTarget ? "queue" : id.kind
         func counter(_ result: String) -> Counter {
             Counter(
                 label: "commerce_deliveries_total",
-                dimensions: [("target", target.kind), ("result", result)])
+                dimensions: [("target", kind), ("result", result)])
         }
         delivered = counter("delivered")
         failed = counter("failed")
-        dead = counter("dead")
-        canceled = counter("canceled")
+        rejected = counter("rejected")
+        gone = counter("gone")
     }
 
-    func count(_ marks: [Mark]) {
-        for mark in marks {
-            switch mark.verdict {
-            case .delivered: delivered.increment()
-            case .again: failed.increment()
-            case .dead: dead.increment()
-            case .canceled: canceled.increment()
-            case .givenBack: break
-            }
+    func count(_ result: DeliveryResult, of event: Event) {
+        switch result {
+        case .delivered:
+            delivered.increment()
+            if let age = event.ageMilliseconds { delay.recordMilliseconds(age) }
+        case .failed: failed.increment()
+        case .rejected: rejected.increment()
+        case .gone: gone.increment()
         }
     }
 }
@@ -52,6 +56,18 @@ public struct BacklogMeasurements: Sendable {
             Gauge(label: "commerce_outbox_dead", dimensions: dimensions)
                 .record(backlogs.reduce(0) { $0 + $1.dead })
         }
+    }
+}
+
+extension Event {
+    /// Since its id was made, by this machine's clock; nil where the id does not say when that was.
+    fileprivate var ageMilliseconds: Int64? {
+        let bytes = withUnsafeBytes(of: id.uuid) { Array($0) }
+        guard bytes[6] >> 4 == 7 else { return nil }
+        let made = bytes.prefix(6).reduce(0) { $0 << 8 | Int64($1) }
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return max(0, Int64(now.tv_sec) * 1_000 + Int64(now.tv_nsec) / 1_000_000 - made)
     }
 }
 

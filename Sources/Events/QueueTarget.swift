@@ -77,7 +77,8 @@ public final class QueueTarget: Target {
     ) -> (message: Message, key: String, isMandatory: Bool) {
         let message = Message(
             id: event.id.lowercased, contentType: "application/json",
-            timestamp: event.createdAt.secondsSince1970, headers: event.traceHeaders,
+            timestamp: event.createdAt.secondsSince1970,
+            headers: event.traceparent.map { ["traceparent": $0] } ?? [:],
             body: event.envelope)
         return (message, event.type.rawValue, EventQueue.isNotified(event.type))
     }
@@ -101,15 +102,6 @@ extension DeliveryResult {
             case .unknown(let error):
                 .failed(cause: "RabbitMQ: \(error)", retryAfterSeconds: nil)
             }
-    }
-}
-
-extension Event {
-    /// W3C Trace Context. The span is the event itself: the last half of its id.
-    fileprivate var traceHeaders: [String: String] {
-        guard let traceID else { return [:] }
-        let span = id.lowercased.filter { $0 != "-" }.suffix(16)
-        return ["traceparent": "00-\(traceID)-\(span)-01"]
     }
 }
 

@@ -44,12 +44,12 @@ public struct WebhookTarget: Target {
         let body = event.envelope
         let signature = WebhookSignature.header(
             id: id, seconds: seconds, body: body, secrets: endpoint.secrets)
-        return HTTPClient.Request(
-            post: body, to: endpoint.url,
-            headers: [
-                .contentType: "application/json", .userAgent: "commerce/1",
-                .webhookID: id, .webhookTimestamp: "\(seconds)", .webhookSignature: signature,
-            ])
+        var headers: HTTPFields = [
+            .contentType: "application/json", .userAgent: "commerce/1",
+            .webhookID: id, .webhookTimestamp: "\(seconds)", .webhookSignature: signature,
+        ]
+        headers[.traceparent] = event.traceparent
+        return HTTPClient.Request(post: body, to: endpoint.url, headers: headers)
     }
 
     private static func meaning(
@@ -83,5 +83,6 @@ extension EventType {
 extension HTTPField.Name {
     static let webhookID = HTTPField.Name("webhook-id")!
     static let webhookTimestamp = HTTPField.Name("webhook-timestamp")!
+    static let traceparent = HTTPField.Name("traceparent")!
     static let webhookSignature = HTTPField.Name("webhook-signature")!
 }

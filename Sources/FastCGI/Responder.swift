@@ -34,6 +34,8 @@ public final class Responder: Sendable {
     /// Handles one request. Before it waits for long on this thread, it gives up its seat.
     public typealias Handler = @Sendable (Request, Seat) -> Answer
 
+    private static let tickMilliseconds = 20
+
     private let socket: ListeningSocket
     private let limits: Limits
     private let logger: Logger
@@ -45,6 +47,7 @@ public final class Responder: Sendable {
     /// Exchanges that have answered and wait for a worker.
     private let spares = Mutex<[Exchange]>([])
     private let inHand = Atomic<Int>(0)
+    private let busy = Atomic<Int>(0)
     /// Whether the drain took too long, so that each connection is closed after its response.
     private let isClosing = Atomic<Bool>(false)
 
@@ -68,23 +71,32 @@ public final class Responder: Sendable {
     /// Requests that have been read and not yet answered.
     public var requestsInHand: Int { inHand.load(ordering: .relaxed) }
 
+    /// Workers that have a request in hand. One that awaits an answer holds none.
+    public var workersBusy: Int { busy.load(ordering: .relaxed) }
+
     /// Serves until `signals` reports a stop, then drains: everything that has arrived is answered.
     ///
     /// The kept connections are served until nginx closes them, because a connection that we close
     /// may already carry nginx's next request, and a POST that was sent is not sent again.
     public func run(until signals: StopSignals) {
-        queue.watchListener()
-        let workers = (0..<limits.workers).map { _ in
-            WorkerThread(stackBytes: limits.stackBytes) { self.work() }
-        }
-        signals.wait {
-            connections.resume(on: queue)
-            seats.takeBack()
-        }
+        let workers = startWorkers()
+        signals.wait { tick() }
         let everyWorkerIsIdle = drain(signals)
         queue.stop()
         guard everyWorkerIsIdle else { return }  // The process ends with the stuck ones.
         for worker in workers { worker.join() }
+    }
+
+    private func startWorkers() -> [WorkerThread] {
+        queue.watchListener()
+        return (0..<limits.workers).map { _ in
+            WorkerThread(stackBytes: limits.stackBytes) { self.work() }
+        }
+    }
+
+    private func tick() {
+        connections.resume(on: queue)
+        seats.takeBack()
     }
 
     /// - Returns: whether every worker has come to rest.
@@ -102,6 +114,60 @@ public final class Responder: Sendable {
         logger.warning("closing kept connections", metadata: ["count": "\(connections.count)"])
         isClosing.store(true, ordering: .relaxed)
         return signals.wait(seconds: limits.peerSeconds) { requestsInHand == 0 }
+    }
+
+    // MARK: - Beside another
+
+    /// A responder that serves on threads of its own, beside what else the process does.
+    public final class Running: Sendable {
+        private let responder: Responder
+        private let workers: [WorkerThread]
+        private let isStopped: Monitor<Bool>
+        private let ticker: WorkerThread
+
+        fileprivate init(_ responder: Responder) {
+            self.responder = responder
+            workers = responder.startWorkers()
+            let isStopped = Monitor(false)
+            self.isStopped = isStopped
+            ticker = WorkerThread {
+                let tick = Responder.tickMilliseconds
+                while isStopped.take(withinMilliseconds: tick, Self.yes) == nil {
+                    responder.tick()
+                }
+            }
+        }
+
+        private static func yes(_ isStopped: inout Bool, _: Bool) -> Bool? {
+            isStopped ? true : nil
+        }
+
+        /// Answers what it has read, then closes the kept connections and ends. A request that comes
+        /// at that moment is lost: only what may be asked again belongs on such a responder.
+        public func stop() {
+            isStopped.update { $0 = true }
+            ticker.join()
+            guard responder.end() else { return }
+            for worker in workers { worker.join() }
+        }
+    }
+
+    /// Serves from now on, until ``Running/stop()``.
+    public func start() -> Running { Running(self) }
+
+    /// - Returns: whether every worker has come to rest.
+    private func end() -> Bool {
+        socket.unbind()
+        queue.ignoreListener()
+        acceptAll()
+        isClosing.store(true, ordering: .relaxed)
+        let deadline = MonotonicTime.now.advanced(byMilliseconds: limits.peerSeconds * 1_000)
+        while requestsInHand > 0 && .now < deadline {
+            seats.takeBack()
+            usleep(UInt32(Self.tickMilliseconds * 1_000))
+        }
+        queue.stop()
+        return requestsInHand == 0
     }
 
     // MARK: - One worker
@@ -161,6 +227,8 @@ public final class Responder: Sendable {
     ) -> Exchange {
         seat.beginRequest()
         inHand.add(1, ordering: .relaxed)
+        busy.add(1, ordering: .relaxed)
+        defer { busy.subtract(1, ordering: .relaxed) }
         switch exchange.receive(from: connection, bodyBytesMax: limits.bodyBytesMax) {
         case .request(let request):
             switch handler(request, seat) {

@@ -1,3 +1,4 @@
+import Synchronization
 import Threads
 
 /// Connections that threads share, each used by one thread at a time.
@@ -20,14 +21,19 @@ public final class Pool: Sendable {
     private let size: Int
     private let waitLimitMilliseconds: Int
     private let monitor = Monitor(State())
+    private let measurements: PoolMeasurements
+    private let answers = Atomic<Bool>(true)
 
     /// Makes an empty pool of at most `size` connections, whose callers wait for a free one at
-    /// most `waitLimitMilliseconds`.
-    public init(server: Server, size: Int, waitLimitMilliseconds: Int) {
+    /// most `waitLimitMilliseconds`. Metrics show it under its name.
+    public init(
+        server: Server, size: Int, waitLimitMilliseconds: Int, name: String = "main"
+    ) {
         precondition(size > 0 && waitLimitMilliseconds >= 0)
         self.server = server
         self.size = size
         self.waitLimitMilliseconds = waitLimitMilliseconds
+        measurements = PoolMeasurements(of: name)
     }
 
     /// Runs `body` with a connection.
@@ -38,6 +44,14 @@ public final class Pool: Sendable {
         let connection = try acquire()
         defer { release(connection) }
         return try body(connection)
+    }
+
+    /// Whether the server answered when it was asked the last time. Asks nobody.
+    public var isAnswering: Bool { answers.load(ordering: .relaxed) }
+
+    private func note(isAnswering: Bool) {
+        // Mostly nothing changes, and a store would take the line from the other processors.
+        if self.isAnswering != isAnswering { answers.store(isAnswering, ordering: .relaxed) }
     }
 
     /// The current counts.
@@ -56,10 +70,15 @@ public final class Pool: Sendable {
     }
 
     private func acquire() throws(DatabaseError) -> Connection {
+        var waitsSince: ContinuousClock.Instant?
         let place = monitor.take(withinMilliseconds: waitLimitMilliseconds) { state, isFirstTry in
-            if isFirstTry, !state.hasRoom(size) { state.counts.waits += 1 }
+            if isFirstTry, !state.hasRoom(size) {
+                state.counts.waits += 1
+                waitsSince = .now
+            }
             return state.takePlace(size)
         }
+        measurements.waited(since: waitsSince, inVain: place == nil)
         switch place {
         case .idle(let connection) where connection.looksAlive: return connection
         case .idle, .new: return try open()
@@ -73,12 +92,14 @@ public final class Pool: Sendable {
         do throws(DatabaseError) {
             return try Connection(to: server)
         } catch {
+            note(isAnswering: false)
             monitor.update { $0.givePlaceBack() }
             throw error
         }
     }
 
     private func release(_ connection: Connection) {
+        note(isAnswering: connection.isUsable)
         monitor.update { state in
             if connection.isReusable && !state.isClosed {
                 state.counts.inUse -= 1

@@ -5,102 +5,129 @@ import Synchronization
 /// format (version 0.0.4).
 ///
 /// Labels are used as names; a name and its dimensions are one time series. Making a metric takes a
-/// lock; counting takes one atomic instruction.
+/// lock; counting takes one atomic instruction, and no lock.
 public final class Registry: MetricsFactory {
-    /// A name with its labels.
-    fileprivate struct Series: Hashable {
-        let name: String
-        let labels: String
+    /// What all series of one name have in common, apart from their type.
+    public struct Family: Sendable {
+        let help: String
+        let bounds: [Double]?
 
-        init(_ name: String, _ dimensions: [(String, String)]) {
-            self.name = name
-            labels = dimensions.map { name, value in "\(name)=\"\(Self.escaped(value))\"" }
-                .joined(separator: ",")
-        }
-
-        private static func escaped(_ value: String) -> String {
-            value.reduce(into: "") { escaped, character in
-                switch character {
-                case "\\": escaped += "\\\\"
-                case "\"": escaped += "\\\""
-                case "\n": escaped += "\\n"
-                default: escaped.append(character)
-                }
-            }
+        /// - Parameters:
+        ///   - help: one sentence for who reads the metrics.
+        ///   - bounds: upper bounds of a histogram's buckets, ascending, in the exported unit; nil for
+        ///     those of its kind.
+        public init(_ help: String, bounds: [Double]? = nil) {
+            self.help = help
+            self.bounds = bounds
         }
     }
 
-    private let counters = Mutex<[Series: CounterSeries]>([:])
-    private let gauges = Mutex<[Series: GaugeSeries]>([:])
-    private let histograms = Mutex<[Series: HistogramSeries]>([:])
+    /// The series of one name, by their labels as they are written.
+    private typealias Members = [String: any Series]
 
-    public init() {}
+    private let families: [String: Family]
+    private let all = Mutex<[String: Members]>([:])
+
+    /// - Parameter families: by their names.
+    public init(families: [String: Family] = [:]) {
+        self.families = families
+    }
 
     public func makeCounter(
         label: String, dimensions: [(String, String)]
     ) -> any CounterHandler {
-        counters.withLock { $0[Series(label, dimensions), made: CounterSeries()] }
+        series(label, dimensions) { CounterSeries() }
     }
 
     public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
-        gauges.withLock { $0[Series(label, dimensions), made: GaugeSeries()] }
+        series(label, dimensions) { GaugeSeries() }
     }
 
+    /// What does not aggregate is what swift-metrics calls a `Gauge`: its last value counts.
     public func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
-        histograms.withLock { $0[Series(label, dimensions), made: HistogramSeries(.counts)] }
+        if !aggregate { return series(label, dimensions) { GaugeSeries() } }
+        return series(label, dimensions) { HistogramSeries(scale(label, .counts)) }
     }
 
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        histograms.withLock { $0[Series(label, dimensions), made: HistogramSeries(.seconds)] }
+        series(label, dimensions) { HistogramSeries(scale(label, .seconds)) }
     }
 
+    // Series stay: a counter that began anew would look like a restart.
     public func destroyCounter(_ handler: any CounterHandler) {}
     public func destroyMeter(_ handler: any MeterHandler) {}
     public func destroyRecorder(_ handler: any RecorderHandler) {}
     public func destroyTimer(_ handler: any TimerHandler) {}
 
-    /// All series as they are now, sorted by name.
+    /// A kind of metric whose value is read when the metrics are.
+    public enum Observed: Sendable {
+        /// Only grows.
+        case counter
+        case gauge
+    }
+
+    /// Shows a value that somebody else keeps, such as the system.
+    ///
+    /// - Parameter read: called at each reading, on the reader's thread, so it must not wait. Nil
+    ///   where there is no value at this time.
+    public func observe(
+        _ kind: Observed, _ name: String, _ dimensions: [(String, String)] = [],
+        _ read: @escaping @Sendable () -> Double?
+    ) {
+        _ = series(name, dimensions) { ObservedSeries(kind, read) }
+    }
+
+    private func scale(_ name: String, _ usual: HistogramSeries.Scale) -> HistogramSeries.Scale {
+        guard let bounds = families[name]?.bounds else { return usual }
+        return HistogramSeries.Scale(bounds: bounds, unit: usual.unit)
+    }
+
+    private func series<Kind: Series>(
+        _ name: String, _ dimensions: [(String, String)], make: () -> Kind
+    ) -> Kind {
+        let labels = dimensions.map { name, value in "\(name)=\"\(value.escapedAsLabel)\"" }
+            .joined(separator: ",")
+        return all.withLock { all in
+            if let found = all[name]?[labels] {
+                guard let found = found as? Kind else {
+                    preconditionFailure("\(name) is two kinds of metric")
+                }
+                return found
+            }
+            let made = make()
+            precondition(
+                all[name]?.values.allSatisfy { $0.type == made.type } ?? true,
+                "\(name) is two types of metric")
+            all[name, default: [:]][labels] = made
+            return made
+        }
+    }
+
+    /// All series as they are now, sorted by name and labels.
     public var text: [UInt8] {
-        var lines: [String] = []
-        lines += Self.lines("counter", counters.withLock { $0 }) { name, labels, series in
-            ["\(name)\(Self.braced(labels)) \(series.value)"]
+        var text = ""
+        for (name, members) in all.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            guard let type = members.values.first?.type else { continue }
+            if let family = families[name] {
+                text += "# HELP \(name) \(family.help.escapedAsHelp)\n"
+            }
+            text += "# TYPE \(name) \(type)\n"
+            for (labels, series) in members.sorted(by: { $0.key < $1.key }) {
+                series.write(to: &text, name, labels)
+            }
         }
-        lines += Self.lines("gauge", gauges.withLock { $0 }) { name, labels, series in
-            ["\(name)\(Self.braced(labels)) \(series.value)"]
-        }
-        lines += Self.lines("histogram", histograms.withLock { $0 }) { name, labels, series in
-            series.lines(name, labels)
-        }
-        return Array((lines.joined(separator: "\n") + "\n").utf8)
-    }
-
-    private static func lines<Value>(
-        _ type: String, _ series: [Series: Value],
-        _ write: (_ name: String, _ labels: String, Value) -> [String]
-    ) -> [String] {
-        let byName = Dictionary(grouping: series) { $0.key.name }
-        return byName.sorted { $0.key < $1.key }.flatMap { name, members in
-            ["# TYPE \(name) \(type)"]
-                + members.sorted { $0.key.labels < $1.key.labels }
-                .flatMap { write(name, $0.key.labels, $0.value) }
-        }
-    }
-
-    static func braced(_ labels: String) -> String {
-        labels.isEmpty ? "" : "{\(labels)}"
+        return Array(text.utf8)
     }
 }
 
-extension Dictionary {
-    /// The value of a key, made first where there is none.
-    fileprivate subscript(key: Key, made value: @autoclosure () -> Value) -> Value {
-        mutating get {
-            if let found = self[key] { return found }
-            let made = value()
-            self[key] = made
-            return made
-        }
+extension String {
+    fileprivate var escapedAsHelp: String {
+        replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+    }
+
+    fileprivate var escapedAsLabel: String {
+        escapedAsHelp.replacing("\"", with: "\\\"")
     }
 }

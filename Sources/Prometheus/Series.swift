@@ -1,11 +1,35 @@
 import CoreMetrics
 import Synchronization
 
-/// A number that only grows.
-final class CounterSeries: CounterHandler {
-    private let count = Atomic<Int64>(0)
+/// One time series.
+protocol Series: AnyObject, Sendable {
+    /// As a `TYPE` line names it.
+    var type: String { get }
 
-    var value: Int64 { count.load(ordering: .relaxed) }
+    /// Adds the lines of this series.
+    func write(to text: inout String, _ name: String, _ labels: String)
+}
+
+extension String {
+    /// A line of the text format.
+    fileprivate mutating func appendSample(_ name: String, _ labels: String, _ value: String) {
+        self += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+    }
+}
+
+extension Double {
+    /// As the text format spells it.
+    fileprivate var sample: String {
+        if isNaN { return "NaN" }
+        if isInfinite { return self < 0 ? "-Inf" : "+Inf" }
+        return "\(self)"
+    }
+}
+
+/// A number that only grows.
+final class CounterSeries: Series, CounterHandler {
+    let type = "counter"
+    private let count = Atomic<Int64>(0)
 
     func increment(by amount: Int64) {
         count.wrappingAdd(amount, ordering: .relaxed)
@@ -14,19 +38,26 @@ final class CounterSeries: CounterHandler {
     func reset() {
         count.store(0, ordering: .relaxed)
     }
+
+    func write(to text: inout String, _ name: String, _ labels: String) {
+        text.appendSample(name, labels, "\(count.load(ordering: .relaxed))")
+    }
 }
 
 /// A number that goes up and down.
-final class GaugeSeries: MeterHandler {
+final class GaugeSeries: Series, MeterHandler, RecorderHandler {
+    let type = "gauge"
     private let bits = Atomic<UInt64>(0)
-
-    var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
 
     func set(_ value: Int64) { set(Double(value)) }
 
     func set(_ value: Double) {
         bits.store(value.bitPattern, ordering: .relaxed)
     }
+
+    func record(_ value: Int64) { set(value) }
+
+    func record(_ value: Double) { set(value) }
 
     func increment(by amount: Double) {
         var before = bits.load(ordering: .relaxed)
@@ -40,10 +71,34 @@ final class GaugeSeries: MeterHandler {
     }
 
     func decrement(by amount: Double) { increment(by: -amount) }
+
+    func write(to text: inout String, _ name: String, _ labels: String) {
+        let value = Double(bitPattern: bits.load(ordering: .relaxed))
+        text.appendSample(name, labels, value.sample)
+    }
+}
+
+/// A number that somebody else keeps.
+final class ObservedSeries: Series {
+    let type: String
+    private let read: @Sendable () -> Double?
+
+    init(_ kind: Registry.Observed, _ read: @escaping @Sendable () -> Double?) {
+        type =
+            switch kind {
+            case .counter: "counter"
+            case .gauge: "gauge"
+            }
+        self.read = read
+    }
+
+    func write(to text: inout String, _ name: String, _ labels: String) {
+        if let value = read() { text.appendSample(name, labels, value.sample) }
+    }
 }
 
 /// How often values fell into each of some ranges.
-final class HistogramSeries: TimerHandler, RecorderHandler {
+final class HistogramSeries: Series, TimerHandler, RecorderHandler {
     /// Upper bounds, ascending, and what one recorded unit is worth in the exported unit.
     struct Scale: Sendable {
         let bounds: [Double]
@@ -62,6 +117,7 @@ final class HistogramSeries: TimerHandler, RecorderHandler {
         let count = Atomic<UInt64>(0)
     }
 
+    let type = "histogram"
     private let scale: Scale
     /// One for each bound, and one for what is above them all.
     private let buckets: [Bucket]
@@ -83,20 +139,17 @@ final class HistogramSeries: TimerHandler, RecorderHandler {
         sum.wrappingAdd(value, ordering: .relaxed)
     }
 
-    /// The series' lines; the counts of a histogram are cumulative.
-    func lines(_ name: String, _ labels: String) -> [String] {
-        var lines: [String] = []
+    /// The counts of a histogram are cumulative.
+    func write(to text: inout String, _ name: String, _ labels: String) {
         var total: UInt64 = 0
-        let bounds = scale.bounds.map { "\($0)" } + ["+Inf"]
+        let prefix = labels.isEmpty ? "" : labels + ","
+        let bounds = scale.bounds.map(\.sample) + ["+Inf"]
         for (bound, bucket) in zip(bounds, buckets) {
             total += bucket.count.load(ordering: .relaxed)
-            let bound = "le=\"\(bound)\""
-            let labels = labels.isEmpty ? bound : "\(labels),\(bound)"
-            lines.append("\(name)_bucket{\(labels)} \(total)")
+            text.appendSample("\(name)_bucket", "\(prefix)le=\"\(bound)\"", "\(total)")
         }
         let exportedSum = Double(sum.load(ordering: .relaxed)) * scale.unit
-        lines.append("\(name)_sum\(Registry.braced(labels)) \(exportedSum)")
-        lines.append("\(name)_count\(Registry.braced(labels)) \(total)")
-        return lines
+        text.appendSample("\(name)_sum", labels, exportedSum.sample)
+        text.appendSample("\(name)_count", labels, "\(total)")
     }
 }

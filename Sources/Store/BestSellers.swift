@@ -12,6 +12,7 @@ public struct BestSellers: Sendable {
     let pool: Pool
     let cache: Cache
     let renderer: Renderer
+    private let measurements = CacheMeasurements(of: "popular")
 
     /// How many are shown.
     private static let count: Int64 = 5
@@ -40,6 +41,9 @@ public struct BestSellers: Sendable {
             try memcached.gets([listKey, freshKey])
         }
         let list = cached?[listKey]?.value
+        if cache.isPresent {
+            measurements.lookedUp(1, found: cached == nil ? nil : list == nil ? 0 : 1)
+        }
         if let list, cached?[freshKey] != nil || !takesTurn(freshKey) { return list }
         do {
             return try compute()
@@ -59,11 +63,12 @@ public struct BestSellers: Sendable {
 
     private func compute() throws -> [UInt8] {
         let list = renderer.bestSellers(try read())
-        _ = cache.ask { memcached throws(Unavailable) in
+        let isPut: Void? = cache.ask { memcached throws(Unavailable) in
             try memcached.set(cache.key("popular"), list, expirySeconds: Self.expirySeconds)
             try memcached.set(
                 cache.key("popular.fresh"), [], expirySeconds: Self.freshSeconds)
         }
+        if isPut != nil { measurements.filled() }
         return list
     }
 

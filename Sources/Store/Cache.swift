@@ -32,6 +32,13 @@ public struct Cache: Sendable {
         prefix + name
     }
 
+    /// Whether there is a memcached to ask, well or not.
+    var isPresent: Bool { memcached != nil }
+
+    /// Whether memcached answered when it was asked the last time; nil where the shop runs without
+    /// one. Asks nobody.
+    public var isWell: Bool? { memcached?.isAvailable }
+
     /// Whether memcached answers; nil where the shop runs without one.
     public var isAvailable: Bool? {
         guard memcached != nil else { return nil }

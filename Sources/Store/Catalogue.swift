@@ -14,6 +14,7 @@ public struct Catalogue: Sendable {
     let renderer: Renderer
     private let cachedPages: ReadGroup<ProductID, Page>
     private let storedPages: ReadGroup<ProductID, Page>
+    private let measurements: CacheMeasurements
 
     /// What a memcached outage can leave behind is gone after this time.
     private static let expirySeconds = 2
@@ -34,9 +35,12 @@ public struct Catalogue: Sendable {
         self.pool = pool
         self.cache = cache
         self.renderer = renderer
-        cachedPages = ReadGroup { ids in Self.cachedPages(of: ids, in: cache) }
+        let measurements = CacheMeasurements(of: "product")
+        self.measurements = measurements
+        cachedPages = ReadGroup { ids in Self.cachedPages(of: ids, in: cache, measurements) }
         storedPages = ReadGroup { ids in
-            try Self.storedPages(of: ids, pool: pool, cache: cache, renderer: renderer)
+            try Self.storedPages(
+                of: ids, pool: pool, cache: cache, renderer: renderer, measurements)
         }
     }
 
@@ -53,9 +57,12 @@ public struct Catalogue: Sendable {
         }
     }
 
-    private static func cachedPages(of ids: [ProductID], in cache: Cache) -> [ProductID: Page] {
+    private static func cachedPages(
+        of ids: [ProductID], in cache: Cache, _ measurements: CacheMeasurements
+    ) -> [ProductID: Page] {
         let keys = ids.map { key($0, in: cache) }
         let found = cache.ask { memcached throws(Unavailable) in try memcached.gets(keys) }
+        if cache.isPresent { measurements.lookedUp(keys.count, found: found?.count) }
         var pages: [ProductID: Page] = [:]
         for (id, key) in zip(ids, keys) {
             pages[id] = found?[key].flatMap { Page(entry: $0.value) }
@@ -64,7 +71,8 @@ public struct Catalogue: Sendable {
     }
 
     private static func storedPages(
-        of ids: [ProductID], pool: Pool, cache: Cache, renderer: Renderer
+        of ids: [ProductID], pool: Pool, cache: Cache, renderer: Renderer,
+        _ measurements: CacheMeasurements
     ) throws -> [ProductID: Page] {
         let start = ContinuousClock.now
         let products = try pool.withConnection { connection in try read(ids, on: connection) }
@@ -73,10 +81,11 @@ public struct Catalogue: Sendable {
             let page = Page(version: product.version, body: renderer.product(product))
             pages[product.id] = page
             guard start.duration(to: .now) < fillLimit else { continue }
-            _ = cache.ask { memcached throws(Unavailable) in
+            let isAdded = cache.ask { memcached throws(Unavailable) in
                 try memcached.add(
                     key(product.id, in: cache), page.entry, expirySeconds: expirySeconds)
             }
+            if isAdded == true { measurements.filled() }
         }
         return pages
     }
@@ -138,9 +147,10 @@ public struct Catalogue: Sendable {
         guard let found else { return }
         for (product, key) in zip(products, keys) {
             let page = Page(version: product.version, body: renderer.product(product))
-            _ = cache.ask { memcached throws(Unavailable) in
+            let isPut: Void? = cache.ask { memcached throws(Unavailable) in
                 try Self.replace(found[key], at: key, with: page, in: memcached)
             }
+            if isPut != nil { measurements.filled() }
         }
     }
 

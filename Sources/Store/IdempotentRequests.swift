@@ -7,7 +7,12 @@ import Memcached
 /// memcached makes this fast; the `idempotency_key` rows, which commit together with what they
 /// stand for, make it true. So everything here may be lost at any moment.
 public struct IdempotentRequests: Sendable {
-    let cache: Cache
+    private let cache: Cache
+    private let measurements = CacheMeasurements(of: "idempotency")
+
+    init(cache: Cache) {
+        self.cache = cache
+    }
 
     /// As long as MariaDB keeps the row, at least.
     private static let answerSeconds = 72 * 3_600
@@ -32,6 +37,9 @@ public struct IdempotentRequests: Sendable {
             let isFirst = try memcached.add(key, marker, expirySeconds: Self.inFlightSeconds)
             return isFirst ? nil : try memcached.get(key)
         }
+        if cache.isPresent {
+            measurements.lookedUp(1, found: found.map { $0 == nil ? 0 : 1 })
+        }
         guard let entry = found ?? nil else { return .first }
         return Entry(entry.value, for: idempotency.key)?.use(by: idempotency) ?? .first
     }
@@ -39,7 +47,7 @@ public struct IdempotentRequests: Sendable {
     /// Keeps the answer of an accepted request; frees the key of any other (`answer` is nil).
     public func end(_ idempotency: Idempotency, _ answer: StoredAnswer?) {
         let key = key(idempotency.key)
-        _ = cache.ask { memcached throws(Unavailable) in
+        let isDone: Void? = cache.ask { memcached throws(Unavailable) in
             if let answer {
                 let entry = Entry(idempotency, answer).bytes
                 try memcached.set(key, entry, expirySeconds: Self.answerSeconds)
@@ -47,6 +55,7 @@ public struct IdempotentRequests: Sendable {
                 _ = try memcached.delete(key)
             }
         }
+        if answer != nil && isDone != nil { measurements.filled() }
     }
 
     /// The client's text is hashed: memcached's keys are shorter and take fewer characters.

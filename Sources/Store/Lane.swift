@@ -105,6 +105,9 @@ final class Lane: Sendable {
         queue.update { $0.isClosed = true }
     }
 
+    /// Commands that wait at this moment.
+    var queuedCount: Int { queue.updateQuietly { $0.tickets.count } }
+
     // MARK: - The caller's thread
 
     private func settlerIfIdle() -> Settler? {

@@ -90,6 +90,9 @@ public final class Ledger: Sendable {
         return try result.get()
     }
 
+    /// Commands that wait at this moment, in all lanes.
+    public var queuedCount: Int { lanes.reduce(0) { $0 + $1.queuedCount } }
+
     /// Takes no more commands, and settles those that wait.
     public func close() {
         for lane in lanes { lane.close() }

@@ -22,8 +22,10 @@ public struct Shop: Sendable {
     /// - Parameters:
     ///   - pool: for reads.
     ///   - ledgerPool: for commands, apart from the reads, so that neither starves the other.
+    ///   - probePool: for ``health``, which must not wait for either; nil: `pool`. One connection will
+    ///     do.
     public init(
-        pool: Pool, ledgerPool: Pool, cache: Cache, renderer: Renderer,
+        pool: Pool, ledgerPool: Pool, probePool: Pool? = nil, cache: Cache, renderer: Renderer,
         ledger options: LedgerOptions = LedgerOptions()
     ) {
         users = Users(pool: pool)
@@ -34,27 +36,6 @@ public struct Shop: Sendable {
         ledger = Ledger(
             options.strategy, pool: ledgerPool, catalogue: catalogue, renderer: renderer,
             queuedMax: options.queuedMax)
-        health = Health(pool: pool, cache: cache)
+        health = Health(pool: probePool ?? pool, cache: cache)
     }
-}
-
-/// Whether the parts that the shop stands on answer.
-public struct Health: Sendable {
-    let pool: Pool
-    let cache: Cache
-
-    /// Whether MariaDB answers a query.
-    public var databaseAnswers: Bool {
-        do {
-            _ = try pool.withConnection { connection in
-                try connection.execute("DO 1")
-            }
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    /// Whether memcached answers; nil where the shop runs without one.
-    public var cacheAnswers: Bool? { cache.isAvailable }
 }

@@ -137,7 +137,8 @@ import Testing
         #expect(answer.status == 200)
         #expect(answer["Content-Type"]?.hasPrefix("text/plain; version=0.0.4") == true)
         let lines = Set(answer.text.split(separator: "\n").map(String.init))
-        let name = #"commerce_http_requests_total{route="/products/{productId}",status=""#
+        let route = #"{route="/products/{productId}",method="GET",status=""#
+        let name = "commerce_http_requests_total" + route
         #expect(lines.contains(name + "2xx\"} 3"), "\(answer.text.prefix(2_000))")
         #expect(lines.contains(name + "4xx\"} 2"))
         let series = lines.filter { !$0.hasPrefix("#") }

@@ -17,6 +17,7 @@ final class Proxy: Sendable {
         var pairs: [ObjectIdentifier: Pair] = [:]
         var loss: Loss?
         var hold: Hold?
+        var hangs = false
     }
 
     private final class Pair: Sendable {
@@ -59,6 +60,9 @@ final class Proxy: Sendable {
         listener?.hangUp()
         for pair in pairs { pair.hangUp() }
     }
+
+    /// Lets nothing pass any more, like a server that hangs: it still takes connections.
+    func hang() { state.withLock { $0.hangs = true } }
 
     /// Takes connections again.
     func mend() throws {
@@ -132,6 +136,7 @@ final class Proxy: Sendable {
             state.hold = .holding
             return true
         }
+        if state.withLock({ $0.hangs }) { return true }
         if isHeld { _ = eventually(within: 20) { isHolding ? nil : true } }
         return (try? pair.client.send(bytes)) != nil
     }

@@ -130,6 +130,13 @@ final class Shop: Sendable {
         }
     }
 
+    /// Runs `body` while a table is locked, so that whoever reads it waits.
+    func locking<T>(_ table: String, _ body: () throws -> T) throws -> T {
+        let connection = try database.connect()
+        try connection.execute("LOCK TABLES \(table) WRITE")
+        return try body()
+    }
+
     /// Waits until a session of the service waits for a row that somebody else has locked.
     func waitForBlockedSession() throws { try database.awaitBlockedSession() }
 
@@ -224,7 +231,7 @@ extension Shop {
         var site = contents(of: TestRun.repository + "/nginx/commerce.conf")
         for (old, new) in [
             ("listen 8080", "listen 127.0.0.1:\(port)"),
-            ("unix:/run/commerce/commerce.sock", "unix:\(folder)/commerce.sock"),
+            ("unix:/run/commerce/", "unix:\(folder)/"),
         ] {
             guard site.contains(old) else { throw Failure("nginx/commerce.conf has no '\(old)'") }
             site.replace(old, with: new)

@@ -126,7 +126,7 @@ import Testing
                 try shop.newClient().post("/api/v1/users/26/charge", charge(1_000), key: "one")
             }
             try shop.waitForBlockedSession()
-            _ = try client.get("/livez")
+            _ = try client.get("/api/v1/users/25")
             commerce.signal(SIGTERM)
             let isDraining = eventually {
                 contents(of: commerce.log).contains("draining") ? 1 : nil

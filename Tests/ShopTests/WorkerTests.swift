@@ -218,7 +218,7 @@ import Testing
         gate.open()
         #expect(worker.end(within: 10) == 0)
         #expect(try shop.count(.delivered, target) == 1)
-        #expect(contents(of: worker.log).hasSuffix("stopped\n"))
+        #expect(contents(of: worker.log).hasSuffix("\"message\":\"stopped\"}\n"))
         // Nobody begins anything new.
         try shop.database.happen(1)
         #expect(try shop.number("SELECT COUNT(*) FROM outbox WHERE dispatched_at IS NULL") == 1)

@@ -1,0 +1,84 @@
+public import FastCGI
+import HTTPTypes
+public import Store
+
+/// Answers what operators and their tools ask a process: whether it lives, whether it is of use, and
+/// what it has counted.
+public struct Probes: Sendable {
+    private let health: Health
+    private let isDraining: @Sendable () -> Bool
+    private let metrics: @Sendable () -> [UInt8]
+
+    private static let metricsType = "text/plain; version=0.0.4; charset=utf-8"
+    private static let ok = status("ok")
+    private static let degraded = status("degraded")
+
+    /// - Parameters:
+    ///   - isDraining: whether the process is stopping.
+    ///   - metrics: in Prometheus' text format.
+    public init(
+        health: Health, isDraining: @escaping @Sendable () -> Bool,
+        metrics: @escaping @Sendable () -> [UInt8]
+    ) {
+        self.health = health
+        self.isDraining = isDraining
+        self.metrics = metrics
+    }
+
+    /// Answers a request of a process that answers nothing else.
+    public func respond(to request: Request, from seat: Seat) -> Answer {
+        let (resource, _) = route(request.path)
+        guard resource.takes(request.method) else {
+            return .now(Problem.methodNotAllowed(resource.allowed).response)
+        }
+        switch resource {
+        case .live: return .now(live)
+        case .metrics: return .now(page)
+        case .ready:
+            return .later { reply in
+                ready(seat) { result in
+                    switch result {
+                    case .success(let response): reply.send(response)
+                    case .failure(let error): reply.send(Failure(error).problem.response)
+                    }
+                }
+            }
+        case .user, .charge, .userOrders, .userPayments, .product, .products, .popular, .orders,
+            .order, .cancel, .nothing:
+            return .now(Problem.notFound.response)
+        }
+    }
+
+    /// GET /livez: the process answers. Touches nothing else.
+    var live: Response { Self.ok }
+
+    /// GET /metrics
+    var page: Response { .text(metrics(), Self.metricsType) }
+
+    /// GET /readyz: 503 while the process drains or MariaDB does not answer; `degraded` while
+    /// memcached does not, since everything works without it.
+    func ready(_ seat: Seat, then: @escaping @Sendable (Result<Response, any Error>) -> Void) {
+        if isDraining() { return then(.failure(Problem.draining)) }
+        seat.giveUp()
+        health.check { condition in
+            switch condition {
+            case .well: then(.success(Self.ok))
+            case .degraded: then(.success(Self.degraded))
+            case .down: then(.failure(Problem.databaseUnreachable))
+            }
+        }
+    }
+
+    private static func status(_ name: String) -> Response {
+        .json(JSON.object([("status", .string(name))]).bytes, cacheControl: "no-store")
+    }
+}
+
+extension Problem {
+    fileprivate static let draining = Problem(
+        .serviceUnavailable, "DRAINING", "Draining", "This process is stopping.")
+
+    fileprivate static let databaseUnreachable = Problem(
+        .serviceUnavailable, "DATABASE_UNREACHABLE", "Database unreachable",
+        "MariaDB does not answer.")
+}

@@ -1,0 +1,53 @@
+import FastCGI
+import MariaDB
+import Metrics
+import Prometheus
+import Store
+
+/// The metrics of a process: where they are kept, and what is read when they are asked for.
+struct Observatory {
+    private let registry = Registry(families: MetricFamilies.all)
+
+    /// - Parameter role: the command that the process carries out.
+    init(role: String) {
+        registry.observeProcess(prefix: "commerce")
+        registry.observe(
+            .gauge, "commerce_build_info", [("version", CommerceTool.version), ("role", role)]
+        ) { 1 }
+    }
+
+    /// Keeps what every part of the process counts from now on. Once a process, before the parts are
+    /// made.
+    func begin() {
+        MetricsSystem.bootstrap(registry)
+    }
+
+    /// All metrics as they are now, in Prometheus' text format.
+    var page: [UInt8] { registry.text }
+
+    func observe(_ pool: Pool, as name: String) {
+        let labels = [("pool", name)]
+        registry.observe(.gauge, "commerce_pool_connections", labels) { Double(pool.counts.open) }
+        registry.observe(.gauge, "commerce_pool_in_use", labels) { Double(pool.counts.inUse) }
+    }
+
+    /// - Parameter pool: the one that is used most.
+    func observeDatabase(by pool: Pool) {
+        registry.observe(.gauge, "commerce_database_up") { pool.isAnswering ? 1 : 0 }
+    }
+
+    /// Shows nothing where the shop runs without memcached.
+    func observe(_ cache: Cache) {
+        registry.observe(.gauge, "commerce_cache_up") { cache.isWell.map { $0 ? 1 : 0 } }
+    }
+
+    func observe(_ ledger: Ledger) {
+        registry.observe(.gauge, "commerce_ledger_queued") { Double(ledger.queuedCount) }
+    }
+
+    func observe(_ responder: Responder, workers: Int) {
+        registry.observe(.gauge, "commerce_workers") { Double(workers) }
+        registry.observe(.gauge, "commerce_workers_busy") { Double(responder.workersBusy) }
+        registry.observe(.gauge, "commerce_requests_in_hand") { Double(responder.requestsInHand) }
+    }
+}
