@@ -83,12 +83,18 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Commerce", "FastCGI", "MariaDB", "Store",
+                "Commerce", "FastCGI", "MariaDB", "StatusPage", "Store",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
+
+        // What operators see in a browser.
+        .target(
+            name: "StatusPage",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            resources: [.embedInCode("Page")], swiftSettings: strict),
 
         // Brings events to those who want to know of them.
         .target(

@@ -44,6 +44,8 @@ public struct Application: Sendable {
             case .live: return now(visit, probes.live)
             case .ready: return later(visit) { then in probes.ready(seat, then: then) }
             case .metrics: return now(visit, probes.page)
+            case .statusPage: return now(visit, try probes.statusPage())
+            case .status: return later(visit) { then in probes.status(seat, then: then) }
             case .nothing: throw Problem.notFound
             }
         } catch {

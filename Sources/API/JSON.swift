@@ -7,6 +7,8 @@ import HTTPTypes
 enum JSON: Sendable {
     case string(String)
     case number(Int64)
+    case boolean(Bool)
+    case null
     case array([JSON])
     case object([(name: String, value: JSON)])
 
@@ -23,6 +25,10 @@ enum JSON: Sendable {
             Self.write(text, to: &bytes)
         case .number(let number):
             bytes.append(contentsOf: String(number).utf8)
+        case .boolean(let isTrue):
+            bytes.append(contentsOf: String(isTrue).utf8)
+        case .null:
+            bytes.append(contentsOf: "null".utf8)
         case .array(let elements):
             Self.write(elements, between: "[]", to: &bytes) { $0.write(to: &$1) }
         case .object(let members):

@@ -3,9 +3,10 @@ import HTTPTypes
 public import Store
 
 /// Answers what operators and their tools ask a process: whether it lives, whether it is of use, and
-/// what it has counted.
+/// what it has counted. Of a shop they also show its status.
 public struct Probes: Sendable {
     private let health: Health
+    private let shown: ShownStatus?
     private let isDraining: @Sendable () -> Bool
     private let metrics: @Sendable () -> [UInt8]
 
@@ -14,13 +15,15 @@ public struct Probes: Sendable {
     private static let degraded = status("degraded")
 
     /// - Parameters:
+    ///   - overview: what the status page shows; nil where there is none.
     ///   - isDraining: whether the process is stopping.
     ///   - metrics: in Prometheus' text format.
     public init(
-        health: Health, isDraining: @escaping @Sendable () -> Bool,
-        metrics: @escaping @Sendable () -> [UInt8]
+        health: Health, overview: Overview? = nil,
+        isDraining: @escaping @Sendable () -> Bool, metrics: @escaping @Sendable () -> [UInt8]
     ) {
         self.health = health
+        shown = overview.map(ShownStatus.init)
         self.isDraining = isDraining
         self.metrics = metrics
     }
@@ -34,18 +37,23 @@ public struct Probes: Sendable {
         switch resource {
         case .live: return .now(live)
         case .metrics: return .now(page)
-        case .ready:
-            return .later { reply in
-                ready(seat) { result in
-                    switch result {
-                    case .success(let response): reply.send(response)
-                    case .failure(let error): reply.send(Failure(error).problem.response)
-                    }
-                }
-            }
+        case .ready: return later { then in ready(seat, then: then) }
+        case .statusPage: return .now((try? statusPage()) ?? Problem.notFound.response)
+        case .status: return later { then in status(seat, then: then) }
         case .user, .charge, .userOrders, .userPayments, .product, .products, .popular, .orders,
             .order, .cancel, .nothing:
             return .now(Problem.notFound.response)
+        }
+    }
+
+    private func later(_ pending: @escaping PendingResponse) -> Answer {
+        .later { reply in
+            pending { result in
+                switch result {
+                case .success(let response): reply.send(response)
+                case .failure(let error): reply.send(Failure(error).problem.response)
+                }
+            }
         }
     }
 
@@ -67,6 +75,19 @@ public struct Probes: Sendable {
             case .down: then(.failure(Problem.databaseUnreachable))
             }
         }
+    }
+
+    /// GET /status
+    func statusPage() throws(Problem) -> Response {
+        guard let shown else { throw .notFound }
+        return shown.page
+    }
+
+    /// GET /status.json
+    func status(_ seat: Seat, then: @escaping @Sendable (Result<Response, any Error>) -> Void) {
+        guard let shown else { return then(.failure(Problem.notFound)) }
+        seat.giveUp()
+        shown.figures(then: then)
     }
 
     private static func status(_ name: String) -> Response {

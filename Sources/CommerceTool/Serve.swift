@@ -39,7 +39,7 @@ struct Serve: ParsableCommand {
         let application = Application(
             shop,
             probes: Probes(
-                health: shop.health, isDraining: { signals.haveCome },
+                health: shop.health, overview: shop.overview, isDraining: { signals.haveCome },
                 metrics: { observatory.page }),
             log: RequestLog(logger, of: settings.loggedRequests))
         var limits = Responder.Limits()

@@ -9,6 +9,7 @@ public struct Shop: Sendable {
     public let requests: IdempotentRequests
     public let ledger: Ledger
     public let health: Health
+    public let overview: Overview
 
     /// How the shop carries out commands.
     public struct LedgerOptions: Sendable {
@@ -37,5 +38,6 @@ public struct Shop: Sendable {
             options.strategy, pool: ledgerPool, catalogue: catalogue, renderer: renderer,
             queuedMax: options.queuedMax)
         health = Health(pool: probePool ?? pool, cache: cache)
+        overview = Overview(pool: probePool ?? pool, cache: cache)
     }
 }

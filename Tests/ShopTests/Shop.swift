@@ -230,7 +230,11 @@ extension Shop {
         let port = try freePort()
         var site = contents(of: TestRun.repository + "/nginx/commerce.conf")
         for (old, new) in [
-            ("listen 8080", "listen 127.0.0.1:\(port)"),
+            // A test may be a client from elsewhere: its X-Client is where it comes from.
+            (
+                "listen 8080",
+                "set_real_ip_from 127.0.0.1; real_ip_header X-Client; listen 127.0.0.1:\(port)"
+            ),
             ("unix:/run/commerce/", "unix:\(folder)/"),
         ] {
             guard site.contains(old) else { throw Failure("nginx/commerce.conf has no '\(old)'") }
