@@ -185,11 +185,11 @@ nginx_answers() {
 start_monitoring() {
     local folder=$1/monitoring port=$2
     (umask 077 && mkdir -p "$folder")
-    start_mariadb_exporter "$1" "$folder" $((port + 3))
+    start_mariadb_exporter "$1" "$folder" $((port + 2))
     start_part nginx-exporter "$folder/nginx-exporter.log" prometheus-nginx-exporter \
         -nginx.scrape-uri "http://127.0.0.1:$port/nginx_status" \
-        -web.listen-address "127.0.0.1:$((port + 4))"
-    wait_for nginx-exporter "$exporter_start_seconds" port_is_taken $((port + 4))
+        -web.listen-address "127.0.0.1:$((port + 3))"
+    wait_for nginx-exporter "$exporter_start_seconds" port_is_taken $((port + 3))
     start_prometheus "$folder" "$port"
 }
 
@@ -215,9 +215,9 @@ start_mariadb_exporter() {
 
 # start_prometheus FOLDER PORT: on copies of monitoring's files with the ports of this shop.
 start_prometheus() {
-    local folder=$1 port=$2 own=127.0.0.1:$(($2 + 2)) file=$1/prometheus.yml port_pair edits=()
+    local folder=$1 port=$2 own=127.0.0.1:$(($2 + 1)) file=$1/prometheus.yml port_pair edits=()
     cp "$repository/monitoring/prometheus.yml" "$repository/monitoring/alerts.yml" "$folder/"
-    for port_pair in "8080 $port" "9090 $((port + 2))" "9104 $((port + 3))" "9113 $((port + 4))"; do
+    for port_pair in "8080 $port" "9090 $((port + 1))" "9104 $((port + 2))" "9113 $((port + 3))"; do
         grep -qF "\"127.0.0.1:${port_pair% *}\"" "$file" ||
             die "monitoring/prometheus.yml has no port ${port_pair% *}"
         # One a line, so that none is replaced twice.
