@@ -1,4 +1,5 @@
 import FastCGI
+import Glibc
 import MariaDB
 import Metrics
 import Prometheus
@@ -19,8 +20,11 @@ struct Observatory {
     /// Keeps what every part of the process counts from now on. Once a process, before the parts are
     /// made.
     func begin() {
-        MetricsSystem.bootstrap(registry)
+        if getenv(Self.withoutMetrics) == nil { MetricsSystem.bootstrap(registry) }
     }
+
+    /// Not a setting: `script/bench metrics` alone sets it, to measure what counting costs.
+    private static let withoutMetrics = "COMMERCE_BENCH_WITHOUT_METRICS"
 
     /// All metrics as they are now, in Prometheus' text format.
     var page: [UInt8] { registry.text }

@@ -2,7 +2,7 @@ import CMariaDB
 
 /// What MariaDB, the way to it, or this module has to say when a statement fails.
 ///
-/// The description is for logs: a message may quote SQL or a value, so none of it goes to a client.
+/// The description is for logs: a message may quote SQL, so none of it goes to a client.
 public struct DatabaseError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What the caller can do about an error.
     public enum Kind: Sendable, Equatable {
@@ -63,8 +63,11 @@ public struct DatabaseError: Error, Sendable, Equatable, CustomStringConvertible
             message: String(cString: mysql_stmt_error(statement)))
     }
 
-    /// For logs; never for clients.
-    public var description: String { "MariaDB error \(code) (\(sqlState), \(kind)): \(message)" }
+    /// For logs; never for clients. Without the values that MariaDB quotes in
+    /// `Duplicate entry '…' for key` and `Incorrect … value: '…' for column`, which may be a person's.
+    public var description: String {
+        "MariaDB error \(code) (\(sqlState), \(kind)): \(message.withoutQuotedValue)"
+    }
 
     /// Whether a statement waited in vain for a row that another transaction had locked: 1205, a
     /// lost race of which another attempt may come to the same end.
@@ -75,6 +78,15 @@ public struct DatabaseError: Error, Sendable, Equatable, CustomStringConvertible
         switch kind {
         case .connectionLost, .unavailable: true
         case .lostRace, .duplicateKey, .refused, .busy, .other: false
+        }
+    }
+}
+
+extension String {
+    /// A value may hold quotes itself, so it ends where the last name after it begins.
+    fileprivate var withoutQuotedValue: String {
+        replacing(#/(entry|value:?) '.*' for /#.dotMatchesNewlines()) { match in
+            "\(match.output.1) '…' for "
         }
     }
 }

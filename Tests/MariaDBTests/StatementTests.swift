@@ -161,6 +161,14 @@ import Testing
         server.address = .host(name: "127.0.0.1", port: 1)
         #expect(databaseError { _ = try Connection(to: server) }?.kind == .connectionLost)
     }
+
+    @Test func `an error's description quotes no value, even one with quotes in it`() throws {
+        let secret = "' for key 'my secret"
+        let error = DatabaseError(
+            code: 1062, sqlState: "23000",
+            message: "Duplicate entry '25-\(secret)' for key 'PRIMARY'")
+        #expect(error.description.hasSuffix("Duplicate entry '…' for key 'PRIMARY'"))
+    }
 }
 
 extension Connection {
