@@ -9,7 +9,8 @@ readonly audit_clients=64
 # Audits without end, as if COMMERCE_AUDIT_INTERVAL were nothing.
 start_audits() {
     # shellcheck disable=SC2016 # For the shell that runs it.
-    start_part audits "$folder/audits.log" bash -c 'while "$1" audit; do :; done' audits "$binary"
+    start_part audits "$folder/audits.log" bash -c \
+        'trap "kill \$!; exit 0" TERM; while "$1" audit & wait $!; do :; done' audits "$binary"
 }
 
 # audited_rate FRONT WHAT [AUDITED]: orders answered a second.
@@ -19,7 +20,7 @@ audited_rate() {
     read -r rate rest <<<"$(wrk_line "$1" "$audit_clients" "$measure_seconds" "$2" "$EPOCHREALTIME")"
     if [[ -n ${3-} ]]; then
         is_running audits || die_with_log "$folder/audits.log" "an audit found something wrong"
-        stop_part audits KILL 5
+        stop_part audits TERM 5
     fi
     say "$rate"
 }
@@ -29,7 +30,7 @@ median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)
 bench_audit() {
     local what round
     start_private_folder
-    trap 'trap "" INT TERM HUP; stop_shops; stop_part audits KILL 5; stop_parts' EXIT
+    trap 'trap "" INT TERM HUP; stop_shops; stop_part audits TERM 5; stop_parts' EXIT
     build_commerce
     start_mariadb "$folder"
     lay_ground

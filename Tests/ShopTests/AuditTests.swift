@@ -181,7 +181,7 @@ import Testing
         try owner.execute("DELETE FROM stock_movement")
         try owner.execute("DELETE FROM outbox")
         try owner.execute("UPDATE schema_migrations SET applied_at = NOW(6) WHERE number = 7")
-        try test.database.reconcile(in: scratch.path)
+        try test.database.reconcile()
         #expect(try test.database.violations() == [])
         #expect(try test.submit(.cancel(OrderID(1), of: 3)).value().isAccepted)
         #expect(try test.submit(try .order(3, 101)).value().isAccepted)
@@ -196,7 +196,7 @@ import Testing
         try owner.execute("UPDATE users SET point = point + 7")
         try owner.execute("UPDATE stock SET quantity = quantity + 7")
         #expect(try !found().isEmpty)
-        try test.database.reconcile(in: scratch.path)
+        try test.database.reconcile()
         #expect(try test.database.violations() == [])
         let (all, opened) = (
             "SELECT COUNT(*) FROM point_adjustment",
@@ -204,7 +204,7 @@ import Testing
         )
         // All users but one opened with points.
         #expect(try test.number(all) == 199 && test.number(opened) == 100)
-        try test.database.reconcile(in: scratch.path)
+        try test.database.reconcile()
         #expect(try test.number(all) == 199)
     }
 
@@ -221,7 +221,7 @@ import Testing
         let owner = try test.database.connect()
         try owner.execute("UPDATE users SET point = 1000000000")
         try owner.execute("UPDATE stock SET quantity = 1000000")
-        try test.database.reconcile(in: scratch.path)
+        try test.database.reconcile()
         let other = try test.another()
         defer { other.close() }
         let ledgers = [test.ledger, other]

@@ -12,7 +12,7 @@ struct Books {
     /// Opens the books, before anything is sold: what a test has set by hand is right.
     init(_ shop: Shop) throws {
         self.shop = shop
-        try shop.database.reconcile(in: shop.folder)
+        try shop.database.reconcile()
         sold = try shop.pairs("SELECT product_id, quantity FROM sale_window")
     }
 
@@ -61,7 +61,7 @@ struct Books {
 
 extension ShopDatabase {
     /// Lets what was set by hand count as right.
-    func reconcile(in folder: String) throws { try load("sql/reconcile.sql", in: folder) }
+    func reconcile() throws { try load("sql/reconcile.sql", in: TestRun.folder.get()) }
 
     /// What the shop's audit names.
     func violations() throws -> [String] {

@@ -78,6 +78,7 @@ import Testing
         #expect(try test.points(3) == 100_000)
         #expect(try test.stock(101) == 1_000)
         #expect(try sold(101) == 20)
+        #expect(try test.database.violations() == [])
     }
 
     @Test func `units whose hour has left the window are not taken out of it again`() throws {

@@ -98,6 +98,7 @@ import Testing
     @Test func `several lanes and processes share a hot product without loss`() throws {
         let owner = try test.database.connect()
         try owner.execute("UPDATE users SET point = 1000000")
+        try test.database.reconcile()
         let ledgers = [test.ledger, try test.another(), try test.another()]
         defer { for ledger in ledgers.dropFirst() { ledger.close() } }
         let shared = [ledgers[0], ledgers[1], ledgers[2]]
@@ -115,5 +116,6 @@ import Testing
         #expect(try test.stock(101) == 0)
         #expect(try test.number("SELECT COUNT(*) FROM orders") == 500)
         #expect(try test.events(.orderPaid) == results.compactMap(\.order?.number).sorted())
+        #expect(try test.database.violations() == [])
     }
 }
