@@ -141,8 +141,8 @@ public struct Purge: Sendable {
         _ deliveries: [(id: Int64, event: UUID)], on connection: Connection
     ) throws(DatabaseError) -> Int {
         let events = Set(deliveries.map(\.event)).sorted().map(Value.uuid)
-        // Two that delete the last two deliveries of an event would each see the other's: so they
-        // take turns, and the second deletes the event.
+        // Two that delete the last two deliveries of an event would wait for each other, or each
+        // see the other's: so they take turns, and the second deletes the event.
         try connection.execute(
             """
             SELECT 1 FROM outbox FORCE INDEX (PRIMARY)
