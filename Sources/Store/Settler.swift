@@ -28,7 +28,7 @@ struct Settler {
 
     /// Batches that lock at once after a lost race: where there was one competitor for these rows
     /// there will be one again, and waiting for the lock costs less than losing.
-    private static let batchesLockedAfterLoss = 16
+    private static let batchesLockedAfterLoss = 128
 
     private let pool: Pool
     private let renderer: Renderer

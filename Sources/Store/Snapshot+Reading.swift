@@ -23,6 +23,8 @@ extension Snapshot {
                 snapshot.orders[placed.order.id] = placed
             }
         }
+        // Before the stock is locked: all other buyers of a product wait from then on.
+        if !keys.isEmpty { snapshot.keys = try records(of: keys, on: connection) }
         let bought = commands.compactMap(\.cart).flatMap(\.lines).map(\.product)
         let returned = snapshot.orders.values.flatMap(\.order.lines).map(\.product)
         let productIDs = Set(bought + returned).sorted()
@@ -32,7 +34,6 @@ extension Snapshot {
                 snapshot.products[product.id] = product
             }
         }
-        if !keys.isEmpty { snapshot.keys = try records(of: keys, on: connection) }
         return (snapshot, time)
     }
 
