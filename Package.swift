@@ -158,7 +158,8 @@ let package = Package(
             name: "ShopTests",
             dependencies: [
                 "AMQP", "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
-                "LogLines", "MariaDB", "Store", "Threads",
+                "LogLines", "MariaDB", "Prometheus", "Store", "Threads",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],

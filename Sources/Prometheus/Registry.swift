@@ -81,7 +81,8 @@ public final class Registry: MetricsFactory {
 
     private func scale(_ name: String, _ usual: HistogramSeries.Scale) -> HistogramSeries.Scale {
         guard let bounds = families[name]?.bounds else { return usual }
-        return HistogramSeries.Scale(bounds: bounds, unit: usual.unit)
+        return HistogramSeries.Scale(
+            bounds: bounds, unitsPerExported: usual.unitsPerExported)
     }
 
     private func series<Kind: Series>(

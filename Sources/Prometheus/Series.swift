@@ -99,18 +99,18 @@ final class ObservedSeries: Series {
 
 /// How often values fell into each of some ranges.
 final class HistogramSeries: Series, TimerHandler, RecorderHandler {
-    /// Upper bounds, ascending, and what one recorded unit is worth in the exported unit.
+    /// Upper bounds, ascending, and how many recorded units make one exported.
     struct Scale: Sendable {
         let bounds: [Double]
-        let unit: Double
+        let unitsPerExported: Double
 
         /// Durations, recorded in nanoseconds, exported in seconds.
         static let seconds = Scale(
             bounds: [
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-            ], unit: 1e-9)
+            ], unitsPerExported: 1e9)
         /// Sizes, as of batches and queues.
-        static let counts = Scale(bounds: (0...12).map { Double(1 << $0) }, unit: 1)
+        static let counts = Scale(bounds: (0...12).map { Double(1 << $0) }, unitsPerExported: 1)
     }
 
     private final class Bucket: Sendable {
@@ -133,7 +133,7 @@ final class HistogramSeries: Series, TimerHandler, RecorderHandler {
     func record(_ value: Double) { record(Int64(value)) }
 
     func record(_ value: Int64) {
-        let exported = Double(value) * scale.unit
+        let exported = Double(value) / scale.unitsPerExported
         let index = scale.bounds.firstIndex { exported <= $0 } ?? scale.bounds.count
         buckets[index].count.wrappingAdd(1, ordering: .relaxed)
         sum.wrappingAdd(value, ordering: .relaxed)
@@ -148,7 +148,7 @@ final class HistogramSeries: Series, TimerHandler, RecorderHandler {
             total += bucket.count.load(ordering: .relaxed)
             text.appendSample("\(name)_bucket", "\(prefix)le=\"\(bound)\"", "\(total)")
         }
-        let exportedSum = Double(sum.load(ordering: .relaxed)) * scale.unit
+        let exportedSum = Double(sum.load(ordering: .relaxed)) / scale.unitsPerExported
         text.appendSample("\(name)_sum", labels, exportedSum.sample)
         text.appendSample("\(name)_count", labels, "\(total)")
     }

@@ -66,7 +66,7 @@ public struct Audit: Sendable {
     public static func pool(for server: Server) -> Pool {
         var server = server
         server.readTimeoutSeconds = 60
-        return Pool(server: server, size: 1, waitLimitMilliseconds: 0)
+        return Pool(server: server, size: 1, waitLimitMilliseconds: 0, name: "audit")
     }
 
     private let pool: Pool

@@ -36,8 +36,12 @@ struct MetricsPage {
         }
     }
 
-    /// What Prometheus' own parser and linter say of the page, of a program that is part of it.
+    /// What Prometheus' own parser and linter say of the page; nothing when all is well.
     func complaints(in folder: String) throws -> String {
+        try Self.complaints(about: text, in: folder)
+    }
+
+    static func complaints(about text: String, in folder: String) throws -> String {
         let file = folder + "/" + TestRun.freshName("metrics")
         try Data(text.utf8).write(to: URL(filePath: file))
         let run = try Finished(
