@@ -50,7 +50,7 @@ struct MessageDesk {
             guard let event = QueuedEvent(envelope: delivery.message.body) else {
                 // Somebody else's words, so cut short.
                 let id = delivery.message.id.prefix(64)
-                logger.error("malformed message", metadata: ["message": "\(id)"])
+                logger.error("malformed message", metadata: ["message_id": "\(id)"])
                 try consumer.reject(delivery, requeue: false)
                 continue
             }

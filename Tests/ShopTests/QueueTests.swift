@@ -85,7 +85,7 @@ import Testing
         #expect(notifier.awaitOrders(1) == [2])
         #expect(broker.awaitCount(2, in: TestBroker.deadQueue))
         let log = contents(of: process.log)
-        #expect(log.contains("malformed message") && log.contains("message=odd"))
+        #expect(log.contains("malformed message") && log.contains(#""message_id":"odd""#))
         #expect(log.contains("there is no user 999"))
         #expect(broker.awaitCount(0, in: TestBroker.queue))
     }
