@@ -4,19 +4,32 @@
 readonly metrics_rounds=${BENCH_ROUNDS:-15}
 readonly metrics_clients=64
 
-# metrics_rate FRONT WHAT: answers a second to a path, or to orders of a kind. An answer other than 2xx
-# ends the bench.
-metrics_rate() {
-    local front=$1 what=$2 line rate p50 p99 timeouts refused errors rest
+# Processor time of a responder so far, in ticks, of user and system.
+processor_ticks() {
+    sed 's/.*) //' "/proc/${part_pid[commerce-$1]}/stat" | awk '{ print $12 + $13 }'
+}
+
+# metrics_run FRONT WHAT: answers a second to a path, or to orders of a kind, and the ticks of the
+# responder's processor time for a million of them. An answer other than 2xx ends the bench.
+metrics_run() {
+    local front=$1 what=$2 line rate p50 p99 timeouts=0 refused errors rest ticks
+    ticks=$(processor_ticks "$front")
     case $what in
-    /*) line=$(foreground wrk -t "$threads" -c "$metrics_clients" -d "${measure_seconds}s" \
-        --timeout 5s -s "$repository/script/wrk.lua" "$(url "$front")$what" |
-        sed -n 's/^measured //p') && read -r rate p50 p99 timeouts refused errors <<<"$line" ;;
-    *) line=$(wrk_line "$front" "$metrics_clients" "$measure_seconds" "$what" "$EPOCHREALTIME") &&
-        read -r rate p50 p99 rest refused errors rest <<<"$line" && timeouts=0 ;;
+    /*)
+        line=$(foreground wrk -t "$threads" -c "$metrics_clients" -d "${measure_seconds}s" \
+            --timeout 5s -s "$repository/script/wrk.lua" "$(url "$front")$what" |
+            sed -n 's/^measured //p')
+        read -r rate p50 p99 timeouts refused errors <<<"$line"
+        ;;
+    *)
+        line=$(wrk_line "$front" "$metrics_clients" "$measure_seconds" "$what" "$EPOCHREALTIME")
+        read -r rate p50 p99 rest refused errors rest <<<"$line"
+        ;;
     esac
     ((timeouts + refused + errors == 0)) || die "$what: $line"
-    say "$rate"
+    awk -v rate="$rate" -v seconds="$measure_seconds" \
+        -v ticks=$(($(processor_ticks "$front") - ticks)) \
+        'BEGIN { print rate, ticks / (rate * seconds) * 1e6 }'
 }
 
 # As Prometheus asks, only fifteen times as often.
@@ -27,10 +40,18 @@ start_scraping() {
     done' scraper "$(url counted)"
 }
 
-# The same program twice, once without a registry behind swift-metrics, in turn. What a round shows is
-# the ratio of its two neighbours, so that a machine that gets slower does not count.
+# quarters FILE COLUMN: the median, and what a quarter is below and above.
+quarters() {
+    awk -v column="$2" '{ print $column }' "$1" | sort -n | awk '{ ratio[NR] = $1 } END {
+        printf "%.3f (%.3f to %.3f)", ratio[int((NR + 1) / 2)], ratio[int((NR + 3) / 4)],
+            ratio[int((3 * NR + 1) / 4)] }'
+}
+
+# The same program twice, once without a registry behind swift-metrics, in turn. What a round shows are
+# the ratios of its two neighbours, so that a machine that gets slower does not count. Processor time
+# tells more than throughput where others use the machine, too.
 bench_metrics() {
-    local what round counted silent
+    local what round front run=()
     start_private_folder
     trap 'trap "" INT TERM HUP; stop_part scraper KILL 5; stop_shops; stop_parts' EXIT
     build_commerce
@@ -43,20 +64,16 @@ bench_metrics() {
     start_front silent silent
     start_scraping
     for what in /livez "/products/$ground_product_first" hot spread; do
-        for round in counted silent; do metrics_rate "$round" "$what" >/dev/null; done # Warm.
+        for front in counted silent; do metrics_run "$front" "$what" >/dev/null; done # Warm.
         : >"$folder/ratios"
         for ((round = 0; round < metrics_rounds; round++)); do
-            if ((round % 2)); then
-                silent=$(metrics_rate silent "$what") counted=$(metrics_rate counted "$what")
-            else
-                counted=$(metrics_rate counted "$what") silent=$(metrics_rate silent "$what")
-            fi
-            awk -v counted="$counted" -v silent="$silent" \
-                'BEGIN { print counted / silent }' >>"$folder/ratios"
+            if ((round % 2)); then run=(silent counted); else run=(counted silent); fi
+            for front in "${run[@]}"; do metrics_run "$front" "$what" >"$folder/run-$front"; done
+            paste -d ' ' "$folder/run-counted" "$folder/run-silent" |
+                awk '{ print $1 / $3, $2 / $4 }' >>"$folder/ratios"
         done
         is_running scraper || die_with_log "$folder/scraper.log" "the metrics were not to be had"
-        sort -n "$folder/ratios" | awk -v what="$what" '{ ratio[NR] = $1 } END {
-            printf "%s: with metrics %.3f of without (quarters %.3f to %.3f)\n", what,
-                ratio[int((NR + 1) / 2)], ratio[int((NR + 3) / 4)], ratio[int((3 * NR + 1) / 4)] }'
+        say "$what: with metrics answers a second are $(quarters "$folder/ratios" 1) of those" \
+            "without, processor time for each $(quarters "$folder/ratios" 2)"
     done
 }
