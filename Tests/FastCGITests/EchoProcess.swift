@@ -36,11 +36,6 @@ final class EchoProcess {
     /// A new connection is answered.
     func isServing() throws -> Bool { try connect().text("/process") == "\(id)" }
 
-    /// Until a new connection is answered.
-    func secondsToAnswer() throws -> Double {
-        try ContinuousClock().measure { _ = try connect().text("/process") } / .seconds(1)
-    }
-
     /// Requests that reached the handler.
     func calls() throws -> Int { try #require(Int(try connect().text("/calls"))) }
 
@@ -57,7 +52,7 @@ final class EchoProcess {
     /// Waits for the end.
     ///
     /// - Returns: nil when it does not come, or came by a signal.
-    func exitCode(withinSeconds seconds: Double = 10) -> Int32? {
+    func exitCode(withinSeconds seconds: Double = 30) -> Int32? {
         guard eventually(withinSeconds: seconds, { hasEnded }), let status else { return nil }
         return status & 0x7F == 0 ? status >> 8 & 0xFF : nil
     }
@@ -68,8 +63,8 @@ final class EchoProcess {
     /// The same while nobody is connected.
     func descriptorsAtRest() throws -> Int {
         #expect(try isServing())
-        let counts = (1...20).map { _ in
-            usleep(5_000)
+        let counts = (1...50).map { _ in
+            usleep(10_000)
             return descriptors
         }
         return counts.min() ?? 0

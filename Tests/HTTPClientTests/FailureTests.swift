@@ -15,7 +15,7 @@ import Testing
         let results = client.send(
             ["/hang", "/1", "/hang", "/2"].map { .init(post: [], to: receiver.url + $0) })
         let took = clock.now - start
-        #expect(took >= .milliseconds(500) && took < .seconds(5))
+        #expect(took >= .milliseconds(500) && took < .seconds(15))
         #expect(results[0] == .failure(.noAnswerInTime(milliseconds: 500)))
         #expect(results[2] == .failure(.noAnswerInTime(milliseconds: 500)))
         #expect(try results[1].get().status == 200)
@@ -39,7 +39,7 @@ import Testing
         let start = ContinuousClock.now
         let result = HTTPClient(options).send(.init(post: [], to: port.url))
         #expect(result == .failure(.noConnectionInTime(milliseconds: 300)))
-        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(ContinuousClock.now - start < .seconds(15))
     }
 
     @Test func `a port where nobody listens is unreachable`() throws {

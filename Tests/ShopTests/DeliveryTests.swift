@@ -123,7 +123,7 @@ import Testing
     @Test func `a delivery is its worker's until the lease ends, and then the next one's`() throws {
         try test.happen(1)
         try test.dispatchAll()
-        let first = try test.claim(leaseMilliseconds: 400)
+        let first = try test.claim(leaseMilliseconds: 2_000)
         #expect(first.count == 1)
         #expect(try test.claim().isEmpty)
         let second = try #require(

@@ -64,7 +64,7 @@ import Testing
         let first = test.submit(try .charge(98, 1_000))
         let unlucky = test.submit(try .charge(99, 1_000))
         let others = try (2...20).map { test.submit(try .order($0, 101)) }
-        try expectOnce(test, try others.map { try $0.value(within: 4) })
+        try expectOnce(test, try others.map { try $0.value(within: 20) })
         #expect(try first.value().isAccepted)
         #expect(try unlucky.value().isNotDone)
         try hold.release()
@@ -80,7 +80,7 @@ import Testing
         let results = try test.inOneBatch(charges) {
             let (result, seconds) = try timed { try test.submit(try .charge(3, 1_000)).value() }
             #expect(result.isOverloaded)
-            #expect(seconds < 1)
+            #expect(seconds < 4)
         }
         #expect(results.map(\.isOverloaded) == [false, false, false, false, false, true])
         #expect(results.dropLast().allSatisfy { $0.isAccepted })
@@ -94,7 +94,7 @@ import Testing
         let taken = test.submit(try .charge(99, 1_000))
         #expect(eventually { test.proxy.isHolding ? true : nil } == true)
         let waiting = test.submit(try .charge(3, 1_000))
-        #expect(try waiting.value(within: 8).isNotDone)
+        #expect(try waiting.value(within: 20).isNotDone)
         #expect(!taken.isKept)
         test.proxy.release()
         _ = try taken.value()

@@ -151,7 +151,7 @@ import Testing
             commerce.signal(SIGTERM)
             #expect(eventually { contents(of: commerce.log).contains("draining") ? 1 : nil } != nil)
             commerce.signal(SIGTERM)
-            let status = commerce.end(within: 1)
+            let status = commerce.end(within: 5)
             #expect(status != nil && status != 0)
             return pending
         }
@@ -172,7 +172,7 @@ import Testing
         #expect(try shop.get("/livez").status == 200)
         let commerce = shop.commerce
         commerce.signal(SIGTERM)
-        #expect(commerce.end(within: 5) == 0)
+        #expect(commerce.end(within: 15) == 0)
         #expect(access("\(shop.folder)/commerce.sock", F_OK) != 0)
     }
 

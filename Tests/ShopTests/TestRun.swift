@@ -70,7 +70,7 @@ struct Failure: Error, CustomStringConvertible {
 
 /// Asks again and again until there is an answer or the time is over.
 func eventually<T>(
-    within seconds: Double = 10, pauseMilliseconds: UInt32 = 5, _ question: () throws -> T?
+    within seconds: Double = 30, pauseMilliseconds: UInt32 = 5, _ question: () throws -> T?
 ) rethrows -> T? {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
