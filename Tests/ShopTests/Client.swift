@@ -72,6 +72,12 @@ final class Client {
         return try exchange(Array(head.utf8) + (body ?? []), isBodiless: method == "HEAD")
     }
 
+    /// Sends bytes as they are and waits for nothing.
+    func send(_ text: String) throws {
+        if descriptor < 0 { try connect() }
+        try send(Array(text.utf8))
+    }
+
     /// Sends bytes as they are and reads one response.
     func exchange(_ bytes: [UInt8], isBodiless: Bool = false) throws -> Answer {
         if descriptor >= 0 && wasClosed { disconnect() }

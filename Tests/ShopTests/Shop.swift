@@ -259,21 +259,25 @@ extension Shop {
     }
 
     /// A port below those that the kernel gives to clients, so that nobody takes it by accident.
-    static func freePort() throws -> UInt16 {
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    ///
+    /// - Parameter count: of the ports after it that are to be free, too.
+    static func freePort(following count: UInt16 = 0) throws -> UInt16 {
         for _ in 0..<100 {
             let port = UInt16.random(in: 10_000..<32_000)
-            let descriptor = socket(AF_INET, type, 0)
-            defer { close(descriptor) }
-            var address = loopback(port)
-            let result = withUnsafePointer(to: &address) { address in
-                address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                    bind(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            if result == 0 { return port }
+            if (port...port + count).allSatisfy(isFree) { return port }
         }
         throw Failure("no free port")
+    }
+
+    private static func isFree(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { close(descriptor) }
+        var address = loopback(port)
+        return withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        } == 0
     }
 }
 

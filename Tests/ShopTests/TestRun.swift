@@ -80,6 +80,16 @@ func eventually<T>(
     }
 }
 
+/// As ``eventually``, for waits of many seconds: other tests have the thread meanwhile.
+func awaited<T>(within seconds: Double, _ question: () throws -> T?) async throws -> T? {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while true {
+        if let answer = try question() { return answer }
+        if ContinuousClock.now >= deadline { return nil }
+        try await Task.sleep(for: .milliseconds(200))
+    }
+}
+
 /// What `body` answers, and the seconds that it took.
 func timed<T>(_ body: () throws -> T) rethrows -> (T, Double) {
     let start = ContinuousClock.now
