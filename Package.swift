@@ -151,14 +151,18 @@ let package = Package(
         .target(
             name: "HTTPReceiver", dependencies: ["Threads"],
             path: "Tests/Support/HTTPReceiver", swiftSettings: strict),
+        .target(
+            name: "ShopParts", dependencies: ["MariaDB"], path: "Tests/Support/ShopParts",
+            swiftSettings: strict),
         .testTarget(name: "MariaDBTests", dependencies: ["MariaDB"], swiftSettings: strict),
         .testTarget(name: "MemcachedTests", dependencies: ["Memcached"], swiftSettings: strict),
         // The shop as its users meet it: through nginx, on real servers.
         .testTarget(
             name: "ShopTests",
             dependencies: [
-                "AMQP", "API", "Commerce", "CommerceTool", "Events", "HTTPClient", "HTTPReceiver",
-                "LogLines", "MariaDB", "Prometheus", "Store", "Threads",
+                "AMQP", "API", "Commerce", "CommerceTool", "Events",
+                "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Prometheus", "ShopParts",
+                "Store", "Threads",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

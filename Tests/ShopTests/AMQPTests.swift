@@ -219,7 +219,7 @@ import Testing
     }
 
     @Test func `nobody at the port is an error at once`() throws {
-        let broker = try Broker(url: "amqp://127.0.0.1:\(try Shop.freePort())")
+        let broker = try Broker(url: "amqp://127.0.0.1:\(try freePort())")
         let (kind, seconds) = timed { Self.kind { _ = try Connection(to: broker) } }
         #expect(kind == .unreachable)
         #expect(seconds < 15)
@@ -372,7 +372,7 @@ private final class SilentPort {
     private let descriptor: Int32
 
     init() throws {
-        let port = try Shop.freePort()
+        let port = try freePort()
         self.port = port
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = loopback(port)
@@ -413,7 +413,7 @@ private final class TLSPort {
                 """, folder,
             ], in: folder)
         guard made.status == 0 else { throw Failure("openssl: \(made.errors)") }
-        let port = try Shop.freePort()
+        let port = try freePort()
         self.port = port
         let address = "OPENSSL-LISTEN:\(port),bind=127.0.0.1,reuseaddr,fork,verify=0"
         socat = try Part(

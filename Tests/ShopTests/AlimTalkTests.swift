@@ -94,7 +94,7 @@ import Testing
 
     @Test func `a gateway that is not there, or does not know us, costs no attempt`() throws {
         let nobody = try NotificationServiceUnderTest { _ in
-            Self.channel("http://127.0.0.1:\(try Shop.freePort())/")
+            Self.channel("http://127.0.0.1:\(try freePort())/")
         }
         let absence = nobody.absence(orderEvent(1)) ?? ""
         #expect(absence.hasPrefix("the AlimTalk gateway: no connection"))

@@ -299,7 +299,7 @@ import Testing
         let settings = try test.database.settings().merging([
             "COMMERCE_AUDIT_INTERVAL": "1"
         ]) { $1 }
-        let worker = try startWorker(settings, in: scratch.path)
+        let worker = try Part.worker(settings, in: scratch.path)
         let isSaid = eventually(within: 30) {
             let log = contents(of: worker.log)
             return log.contains("the books are wrong") && log.contains("user 25 has 7") ? true : nil

@@ -149,7 +149,7 @@ final class EventStorm: Sendable {
             "COMMERCE_AMQP_URL": broker.url, "COMMERCE_DELIVERY_PAUSE_MS": "2",
             "COMMERCE_DELIVERY_ATTEMPTS": "100", "COMMERCE_DELIVERY_LEASE_SECONDS": "2",
         ]) { $1 }
-        workers = Mutex(try (1...2).map { _ in try startWorker(settings, in: shop.folder) })
+        workers = Mutex(try (1...2).map { _ in try Part.worker(settings, in: shop.folder) })
         notifier = Mutex(try Self.startNotifier(settings, in: shop.folder))
         (self.shop, self.weather, self.settings) = (shop, weather, settings)
     }
@@ -184,7 +184,7 @@ final class EventStorm: Sendable {
         try workers.withLock { workers in
             workers[kill % 2].killNow()
             #expect(workers[kill % 2].ended == 128 + SIGKILL)
-            workers[kill % 2] = try startWorker(settings, in: shop.folder)
+            workers[kill % 2] = try Part.worker(settings, in: shop.folder)
         }
         if kill % 5 == 0 {
             try notifier.withLock { notifier in

@@ -194,7 +194,7 @@ import Testing
             settings: try shop.database.settings().merging(
                 ["COMMERCE_WEBHOOKS_ALLOW_PRIVATE": "1"]) { $1 }, in: shop.folder)
         #expect(added.status == 0, "\(added.errors)")
-        let worker = try startWorker(
+        let worker = try Part.worker(
             try shop.database.settings().merging([
                 "COMMERCE_LOG_LEVEL": "debug", "COMMERCE_WORK_SOCKET": "\(shop.folder)/work.sock",
             ]) { $1 }, in: shop.folder)

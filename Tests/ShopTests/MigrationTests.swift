@@ -36,7 +36,8 @@ import Testing
 
         func migrate(_ options: String...) throws -> Finished {
             try Finished(
-                ["\(folder)/sql/migrate.sh"] + options + ShopDatabase.options() + [database],
+                ["\(folder)/sql/migrate.sh"] + options
+                    + ShopDatabase.options(of: TestRun.mariadbSocket.get()) + [database],
                 in: folder)
         }
 

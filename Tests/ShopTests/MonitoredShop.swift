@@ -34,7 +34,7 @@ final class MonitoredShop: Sendable {
             "COMMERCE_WEBHOOKS_ALLOW_PRIVATE": "1", "COMMERCE_DELIVERY_ATTEMPTS": "2",
             "COMMERCE_DELIVERY_PAUSE_MS": "10", "COMMERCE_AUDIT_INTERVAL": "1",
         ]) { $1 }
-        worker = Mutex(try ShopTests.startWorker(workerSettings, in: shop.folder))
+        worker = Mutex(try Part.worker(workerSettings, in: shop.folder))
         let isOver = Tally()
         self.isOver = isOver
         customer = Beside { Self.beCustomer(of: shop, until: isOver) }
@@ -182,7 +182,7 @@ extension MonitoredShop {
         let connection = try shop.database.connect()
         let lock = "commerce.audit.\(shop.database.name)"
         #expect(try connection.number("SELECT GET_LOCK('\(lock)', 10)") == 1)
-        let part = try ShopTests.startWorker(workerSettings, in: shop.folder)
+        let part = try Part.worker(workerSettings, in: shop.folder)
         worker.withLock { $0 = part }
         try await body()
         #expect(try connection.number("SELECT RELEASE_LOCK('\(lock)')") == 1)

@@ -21,8 +21,8 @@ final class Monitoring: Sendable {
     init(of shop: Shop) throws {
         let folder = "\(shop.folder)/monitoring"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let (mariadbPort, nginxPort) = (try Shop.freePort(), try Shop.freePort())
-        let port = try Shop.freePort()
+        let (mariadbPort, nginxPort) = (try freePort(), try freePort())
+        let port = try freePort()
         client = PrometheusClient(port: port)
         exporter = try ExporterUser(in: folder)
         mariadbExporter = try exporter.start(
@@ -160,7 +160,8 @@ private final class ExporterUser: Sendable {
 
     init(in folder: String) throws {
         let finished = try Finished(
-            ["\(TestRun.repository)/sql/exporter-user.sh"] + ShopDatabase.options(),
+            ["\(TestRun.repository)/sql/exporter-user.sh"]
+                + ShopDatabase.options(of: TestRun.mariadbSocket.get()),
             settings: ["COMMERCE_EXPORTER_USER": name, "COMMERCE_EXPORTER_PASSWORD": password],
             in: folder)
         guard finished.status == 0 else { throw Failure(finished.errors) }

@@ -56,7 +56,7 @@ import Testing
         async throws
     {
         let scratch = try ScratchFolder()
-        let port = try Shop.freePort(following: 3)
+        let port = try freePort(following: 3)
         let server = try Part(
             ["\(TestRun.repository)/script/server", "--monitoring"],
             settings: [

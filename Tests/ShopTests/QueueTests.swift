@@ -267,7 +267,7 @@ import Testing
     }
 
     @Test func `without a broker no event counts as attempted`() throws {
-        let port = try Shop.freePort()
+        let port = try freePort()
         let target = QueueTarget(try Broker(url: "amqp://guest:pa55word@127.0.0.1:\(port)"))
         #expect {
             try target.deliver([orderEvent(1)])

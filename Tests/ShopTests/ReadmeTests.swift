@@ -61,7 +61,7 @@ import Testing
         let examples = Self.examples(in: readme)
         try #require(!examples.isEmpty, "README.md has no ```console block with a command")
         let shop = try Shop()
-        let worker = try startWorker(shop.database.settings(), in: shop.folder)
+        let worker = try Part.worker(shop.database.settings(), in: shop.folder)
         for example in examples {
             #expect(
                 example.command.hasPrefix("curl ") || example.isOfNotifications,

@@ -53,7 +53,7 @@ final class Shop: Sendable {
         memcachedPart = Mutex(try Self.startMemcached(in: folder))
         commercePart = Mutex(
             try Self.startCommerce(self.settings, inherited, in: folder))
-        worker = hasWorker ? try startWorker(self.settings, in: folder) : nil
+        worker = hasWorker ? try Part.worker(self.settings, in: folder) : nil
         (nginx, port) = try Self.startNginx(in: folder)
         client = Mutex(Client(port: port))
         try waitUntilReady()
@@ -193,92 +193,30 @@ final class Shop: Sendable {
 
 extension Shop {
     private static func startMemcached(in folder: String) throws -> Part {
-        let socket = "\(folder)/memcached.sock"
-        unlink(socket)
-        let part = try Part(
-            [
-                "memcached", "-u", TestRun.systemUser, "-s", socket, "-a", "0600", "-m", "64",
-                "-c", "1024",
-            ], log: "\(folder)/memcached.log")
-        let connected = eventually { try? UnixSocket.connected(to: socket) }
-        guard connected != nil else { throw Failure("memcached: \(contents(of: part.log))") }
-        return part
+        try Part.memcached(at: "\(folder)/memcached.sock", log: "\(folder)/memcached.log")
     }
 
-    /// Returns when the responder has its socket.
     private static func startCommerce(
         _ settings: [String: String], _ inherited: InheritedSocket?, in folder: String
     ) throws -> Part {
-        let part = try Part(
-            [TestRun.commerce, "serve"], settings: settings,
-            log: "\(folder)/\(TestRun.freshName("commerce")).log",
-            input: inherited?.descriptor)
-        let status = eventually(within: 30) {
-            contents(of: part.log).contains("serving") ? 0 : part.ended
-        }
-        guard status == 0 else { throw Failure("commerce: \(contents(of: part.log))") }
-        return part
+        try Part.responder(
+            settings, input: inherited?.descriptor,
+            log: "\(folder)/\(TestRun.freshName("commerce")).log")
+    }
+
+    private static func startNginx(in folder: String) throws -> (Part, UInt16) {
+        let port = try freePort()
+        // A test may be a client from elsewhere: its X-Client is where it comes from.
+        let listen =
+            "set_real_ip_from 127.0.0.1; real_ip_header X-Client; listen 127.0.0.1:\(port)"
+        let part = try Part.nginx(
+            in: "\(folder)/nginx", port: port,
+            edits: [("listen 8080", listen), ("unix:/run/commerce/", "unix:\(folder)/")])
+        return (part, port)
     }
 
     /// What the buyers were told, a JSON document each.
     var notifications: [String] { notificationLines(in: folder) }
-
-    private static func startNginx(in folder: String) throws -> (Part, UInt16) {
-        let place = "\(folder)/nginx"
-        try FileManager.default.createDirectory(
-            atPath: place, withIntermediateDirectories: true)
-        let port = try freePort()
-        var site = contents(of: TestRun.repository + "/nginx/commerce.conf")
-        for (old, new) in [
-            // A test may be a client from elsewhere: its X-Client is where it comes from.
-            (
-                "listen 8080",
-                "set_real_ip_from 127.0.0.1; real_ip_header X-Client; listen 127.0.0.1:\(port)"
-            ),
-            ("unix:/run/commerce/", "unix:\(folder)/"),
-        ] {
-            guard site.contains(old) else { throw Failure("nginx/commerce.conf has no '\(old)'") }
-            site.replace(old, with: new)
-        }
-        try Data(site.utf8).write(to: URL(filePath: "\(place)/commerce.conf"))
-        try FileManager.default.copyItem(
-            atPath: TestRun.repository + "/nginx/nginx.conf", toPath: "\(place)/nginx.conf")
-        // As root its workers would become nobody, who may not open the responder's socket.
-        let globals = "daemon off;" + (getuid() == 0 ? " user root;" : "")
-        let part = try Part(
-            ["nginx", "-p", place, "-c", "\(place)/nginx.conf", "-g", globals],
-            log: "\(place)/start.log")
-        let status = eventually {
-            (try? Client(port: port).get("/livez")) == nil ? part.ended : 0
-        }
-        guard status == 0 else {
-            let errors = contents(of: "\(place)/error.log")
-            throw Failure("nginx: \(contents(of: part.log)) \(errors)")
-        }
-        return (part, port)
-    }
-
-    /// A port below those that the kernel gives to clients, so that nobody takes it by accident.
-    ///
-    /// - Parameter count: of the ports after it that are to be free, too.
-    static func freePort(following count: UInt16 = 0) throws -> UInt16 {
-        for _ in 0..<100 {
-            let port = UInt16.random(in: 10_000..<32_000)
-            if (port...port + count).allSatisfy(isFree) { return port }
-        }
-        throw Failure("no free port")
-    }
-
-    private static func isFree(_ port: UInt16) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
-        var address = loopback(port)
-        return withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        } == 0
-    }
 }
 
 /// One of the few places for a shop: MariaDB has only so many connections for all of them.

@@ -14,7 +14,7 @@ final class TestBroker: Sendable {
 
     init() throws {
         scratch = try ScratchFolder()
-        port = try Shop.freePort()
+        port = try freePort()
         script = Mutex(try Self.start(in: scratch.path, port: port))
     }
 

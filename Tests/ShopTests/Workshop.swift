@@ -34,7 +34,7 @@ final class Workshop: Sendable {
         let usual = try database.settings(through: "\(folder)/proxy.sock").merging([
             "COMMERCE_DELIVERY_PAUSE_MS": "10"
         ]) { $1 }
-        return try ShopTests.startWorker(usual.merging(settings) { $1 }, in: folder)
+        return try Part.worker(usual.merging(settings) { $1 }, in: folder)
     }
 
     /// Registers a receiver.
@@ -74,26 +74,6 @@ final class Workshop: Sendable {
         try Finished(
             [TestRun.commerce, "events"] + arguments, settings: database.settings(), in: folder)
     }
-}
-
-/// Starts a worker, and returns when it works.
-func startWorker(_ settings: [String: String], in folder: String) throws -> Part {
-    let usual = [
-        "COMMERCE_NOTIFICATION_FILE": "\(folder)/notifications.jsonl",
-        "COMMERCE_WEBHOOKS_ALLOW_PRIVATE": "1",
-    ]
-    let part = try Part(
-        [TestRun.commerce, "work"], settings: usual.merging(settings) { $1 },
-        log: "\(folder)/\(TestRun.freshName("worker")).log")
-    let status = eventually(within: 30) {
-        contents(of: part.log).contains("working") ? 0 : part.ended
-    }
-    guard status == 0 else { throw Failure("worker: \(contents(of: part.log))") }
-    return part
-}
-
-func notificationLines(in folder: String) -> [String] {
-    contents(of: "\(folder)/notifications.jsonl").split(separator: "\n").map(String.init)
 }
 
 extension Arrival {

@@ -34,11 +34,15 @@ public final class Receiver: Sendable {
         var isStopped = false
     }
 
-    /// Listens at a port that is free.
+    /// Listens.
     ///
-    /// - Parameter react: may block, which holds up one connection.
-    public init(_ react: @escaping @Sendable (Arrival) -> Reaction = { _ in .answer(200) }) throws {
-        let (listener, port) = try Socket.listen()
+    /// - Parameters:
+    ///   - port: of 127.0.0.1; 0 for one that is free.
+    ///   - react: may block, which holds up one connection.
+    public init(
+        port: UInt16 = 0, _ react: @escaping @Sendable (Arrival) -> Reaction = { _ in .answer(200) }
+    ) throws {
+        let (listener, port) = try Socket.listen(port: port)
         let state = Monitor(State())
         self.listener = listener
         self.port = port

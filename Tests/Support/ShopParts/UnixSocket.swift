@@ -1,20 +1,20 @@
 import Glibc
 
 /// A connected or listening Unix socket; releasing it closes it.
-final class UnixSocket: Sendable {
-    let descriptor: Int32
+package final class UnixSocket: Sendable {
+    package let descriptor: Int32
 
     private init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
 
-    static func connected(to path: String) throws -> UnixSocket {
+    package static func connected(to path: String) throws -> UnixSocket {
         let socket = try UnixSocket()
         guard socket.using(path, Glibc.connect) == 0 else { throw failure("connect to", path) }
         return socket
     }
 
-    static func listening(at path: String) throws -> UnixSocket {
+    package static func listening(at path: String) throws -> UnixSocket {
         let socket = try UnixSocket()
         guard socket.using(path, Glibc.bind) == 0, listen(socket.descriptor, 4_096) == 0 else {
             throw failure("listen at", path)
@@ -23,7 +23,7 @@ final class UnixSocket: Sendable {
     }
 
     /// - Returns: nil when the socket was shut down.
-    func accept() -> UnixSocket? {
+    package func accept() -> UnixSocket? {
         let accepted = Glibc.accept(descriptor, nil, nil)
         guard accepted >= 0 else { return nil }
         _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
@@ -31,13 +31,13 @@ final class UnixSocket: Sendable {
     }
 
     /// - Returns: what has come, after at least one byte; nothing at the end.
-    func receive() -> [UInt8] {
+    package func receive() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         return Array(buffer.prefix(max(0, count)))
     }
 
-    func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
@@ -48,8 +48,16 @@ final class UnixSocket: Sendable {
         }
     }
 
+    /// Bounds every wait for the peer.
+    package func giveUp(afterSeconds seconds: Int) {
+        var patience = timeval(tv_sec: seconds, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
+    }
+
     /// Wakes whoever waits on it.
-    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    package func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private convenience init() throws {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -77,10 +85,10 @@ final class UnixSocket: Sendable {
 }
 
 /// A listening socket that outlives the responders which inherit it, as systemd's do.
-final class InheritedSocket: Sendable {
+package final class InheritedSocket: Sendable {
     private let socket: UnixSocket
 
-    init(at path: String) throws { socket = try UnixSocket.listening(at: path) }
+    package init(at path: String) throws { socket = try UnixSocket.listening(at: path) }
 
-    var descriptor: Int32 { socket.descriptor }
+    package var descriptor: Int32 { socket.descriptor }
 }

@@ -1,10 +1,11 @@
 import Glibc
 import Synchronization
 
-/// A socket before MariaDB's, which a test can cut, and which can lose or hold up what passes.
-final class Proxy: Sendable {
+/// A socket before MariaDB's or memcached's, which a test can cut, and which can lose or hold up what
+/// passes.
+package final class Proxy: Sendable {
     /// What is lost, once, together with its connection.
-    enum Loss { case commit, answerToCommit }
+    package enum Loss { case commit, answerToCommit }
 
     /// An answer that is held up.
     private enum Hold: Equatable {
@@ -18,6 +19,7 @@ final class Proxy: Sendable {
         var loss: Loss?
         var hold: Hold?
         var hangs = false
+        var delayMilliseconds: UInt32 = 0
     }
 
     private final class Pair: Sendable {
@@ -42,7 +44,7 @@ final class Proxy: Sendable {
     private let target: String
     private let state = Mutex(State())
 
-    init(at path: String, to target: String) throws {
+    package init(at path: String, to target: String) throws {
         self.path = path
         self.target = target
         try mend()
@@ -51,7 +53,7 @@ final class Proxy: Sendable {
     deinit { cut() }
 
     /// Ends all connections and takes no new ones, like a server that was killed.
-    func cut() {
+    package func cut() {
         unlink(path)
         let (listener, pairs) = state.withLock { state in
             defer { state = State() }
@@ -61,14 +63,24 @@ final class Proxy: Sendable {
         for pair in pairs { pair.hangUp() }
     }
 
+    /// Ends all connections, and takes new ones.
+    package func breakConnections() {
+        for pair in state.withLock({ Array($0.pairs.values) }) { pair.hangUp() }
+    }
+
+    /// Holds up each answer by so much; 0 for not at all.
+    package func delay(byMilliseconds delay: UInt32) {
+        state.withLock { $0.delayMilliseconds = delay }
+    }
+
     /// Lets nothing pass any more, like a server that hangs: it still takes connections.
-    func hang() { state.withLock { $0.hangs = true } }
+    package func hang() { state.withLock { $0.hangs = true } }
 
     /// Takes connections again.
-    func mend() throws {
+    package func mend() throws {
         let listener = try UnixSocket.listening(at: path)
         state.withLock { $0.listener = listener }
-        _ = TestThread { [weak self] in
+        TestThread.detached { [weak self] in
             while let client = listener.accept() {
                 guard let self else { return }
                 self.join(client)
@@ -76,18 +88,20 @@ final class Proxy: Sendable {
         }
     }
 
-    /// Loses the next COMMIT, or MariaDB's answer to it.
-    func lose(_ loss: Loss) { state.withLock { $0.loss = loss } }
+    /// Loses the next COMMIT, or MariaDB's answer to it; nil for none any more.
+    package func lose(_ loss: Loss?) { state.withLock { $0.loss = loss } }
 
     /// Whether what ``lose(_:)`` announced has happened.
-    var hasLost: Bool { state.withLock { $0.loss == nil } }
+    package var hasLost: Bool { state.withLock { $0.loss == nil } }
 
     /// Holds up the first answer that contains a text, until ``release()``.
-    func hold(answerWith text: String) { state.withLock { $0.hold = .armed(Array(text.utf8)) } }
+    package func hold(answerWith text: String) {
+        state.withLock { $0.hold = .armed(Array(text.utf8)) }
+    }
 
-    var isHolding: Bool { state.withLock { $0.hold == .holding } }
+    package var isHolding: Bool { state.withLock { $0.hold == .holding } }
 
-    func release() { state.withLock { $0.hold = nil } }
+    package func release() { state.withLock { $0.hold = nil } }
 
     // MARK: - What passes
 
@@ -95,11 +109,11 @@ final class Proxy: Sendable {
         guard let server = try? UnixSocket.connected(to: target) else { return }
         let pair = Pair(client, server)
         state.withLock { $0.pairs[ObjectIdentifier(pair)] = pair }
-        _ = TestThread { [weak self] in
+        TestThread.detached { [weak self] in
             while let self, self.passRequest(pair) {}
             self?.forget(pair)
         }
-        _ = TestThread { [weak self] in
+        TestThread.detached { [weak self] in
             while let self, self.passAnswer(pair) {}
             self?.forget(pair)
         }
@@ -136,7 +150,9 @@ final class Proxy: Sendable {
             state.hold = .holding
             return true
         }
-        if state.withLock({ $0.hangs }) { return true }
+        let (hangs, delay) = state.withLock { ($0.hangs, $0.delayMilliseconds) }
+        if hangs { return true }
+        if delay > 0 { usleep(delay * 1_000) }
         if isHeld { _ = eventually(within: 20) { isHolding ? nil : true } }
         return (try? pair.client.send(bytes)) != nil
     }

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// A thread of a test: its clients block, which Swift's cooperative pool must never do.
-final class TestThread: Sendable {
+package final class TestThread: Sendable {
     private let thread: pthread_t
 
     private final class Body: Sendable {
@@ -11,7 +11,7 @@ final class TestThread: Sendable {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    init(_ body: @escaping @Sendable () -> Void) {
+    package init(_ body: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(Body(body)).toOpaque()
         let code = pthread_create(
@@ -24,16 +24,21 @@ final class TestThread: Sendable {
         self.thread = thread
     }
 
+    /// A thread that nobody waits for, and that leaves nothing behind.
+    package static func detached(_ body: @escaping @Sendable () -> Void) {
+        pthread_detach(TestThread(body).thread)
+    }
+
     /// Waits for its end. Call it once.
-    func join() { pthread_join(thread, nil) }
+    package func join() { pthread_join(thread, nil) }
 }
 
 /// Work that goes on beside the test, and its result.
-final class Beside<T: Sendable>: Sendable {
+package final class Beside<T: Sendable>: Sendable {
     private let result = Mutex<Result<T, any Error>?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
-    init(_ body: @escaping @Sendable () throws -> T) {
+    package init(_ body: @escaping @Sendable () throws -> T) {
         _ = TestThread {
             let result = Result { try body() }
             self.result.withLock { $0 = result }
@@ -41,10 +46,10 @@ final class Beside<T: Sendable>: Sendable {
         }
     }
 
-    var isDone: Bool { result.withLock { $0 != nil } }
+    package var isDone: Bool { result.withLock { $0 != nil } }
 
     /// Waits for the result.
-    func value(within seconds: Double = 60) throws -> T {
+    package func value(within seconds: Double = 60) throws -> T {
         guard let result = eventually(within: seconds, { result.withLock { $0 } }) else {
             throw Failure("not done within \(seconds) s")
         }
@@ -53,25 +58,27 @@ final class Beside<T: Sendable>: Sendable {
 }
 
 /// A value that several threads share.
-final class Shared<T>: Sendable {
+package final class Shared<T>: Sendable {
     private let value: Mutex<T>
 
-    init(_ value: sending T) { self.value = Mutex(value) }
+    package init(_ value: sending T) { self.value = Mutex(value) }
 
-    func withLock<R>(_ body: (inout sending T) throws -> sending R) rethrows -> sending R {
+    package func withLock<R>(_ body: (inout sending T) throws -> sending R) rethrows -> sending R {
         try value.withLock(body)
     }
 }
 
 /// A number that several threads count up.
-final class Tally: Sendable {
+package final class Tally: Sendable {
     private let number = Atomic<Int>(0)
 
-    var count: Int { number.load(ordering: .sequentiallyConsistent) }
+    package init() {}
+
+    package var count: Int { number.load(ordering: .sequentiallyConsistent) }
 
     /// - Returns: the number before.
     @discardableResult
-    func add() -> Int { number.add(1, ordering: .sequentiallyConsistent).oldValue }
+    package func add() -> Int { number.add(1, ordering: .sequentiallyConsistent).oldValue }
 }
 
 /// Runs `body` for each number below `count`, on `threads` threads that begin together.
@@ -79,7 +86,7 @@ final class Tally: Sendable {
 /// - Parameter makeState: makes what each thread keeps for itself, such as a client.
 /// - Returns: the results in the order of the numbers.
 /// - Throws: the first error.
-func inParallel<State, T: Sendable>(
+package func inParallel<State, T: Sendable>(
     _ count: Int, threads: Int, _ makeState: @escaping @Sendable () -> State,
     _ body: @escaping @Sendable (State, Int) throws -> T
 ) throws -> [T] {
@@ -105,4 +112,4 @@ func inParallel<State, T: Sendable>(
 }
 
 /// The state of threads that keep none.
-@Sendable func nothing() {}
+@Sendable package func nothing() {}

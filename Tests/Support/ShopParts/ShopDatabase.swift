@@ -1,55 +1,77 @@
 import Glibc
 import MariaDB
 
-/// A database that the project's own scripts have made, dropped when the test lets go of it.
-final class ShopDatabase: Sendable {
-    let name: String
+/// A database that the project's own scripts have made.
+package final class ShopDatabase: Sendable {
+    package let name: String
     /// The service's user, who is of this database only.
-    let user: String
-    let password: String
-    let owner: Server
+    package let user: String
+    package let password: String
+    package let owner: Server
+    private let isDropped: Bool
 
+    /// A database in the run's MariaDB, dropped when the test lets go of it.
+    ///
     /// - Parameters:
     ///   - isDemo: whether the demo data is loaded.
     ///   - folder: for the scripts' output.
-    init(isDemo: Bool = true, in folder: String) throws {
-        name = TestRun.freshName("shop_test_")
+    package convenience init(isDemo: Bool = true, in folder: String) throws {
+        try self.init(
+            named: TestRun.freshName("shop_test_"), at: TestRun.mariadbSocket.get(),
+            isDropped: true, isDemo: isDemo, in: folder)
+    }
+
+    /// - Parameters:
+    ///   - socket: MariaDB's.
+    ///   - isDropped: whether it goes when nobody holds it any more.
+    package init(
+        named name: String, at socket: String, isDropped: Bool, isDemo: Bool = true,
+        in folder: String
+    ) throws {
+        self.name = name
+        self.isDropped = isDropped
         user = name
         password = TestRun.freshName("secret'\\") + "한"
-        owner = try TestRun.owner(of: name)
+        owner = Server(
+            address: .socket(path: socket), user: TestRun.systemUser, password: "",
+            database: name)
         try run("sql/migrate.sh", in: folder)
         try run("sql/service-user.sh", in: folder)
         if isDemo { try load("sql/demo.sql", in: folder) }
     }
 
     deinit {
-        guard let connection = try? Connection(to: TestRun.owner(of: nil)) else { return }
+        var server = owner
+        server.database = nil
+        guard isDropped, let connection = try? Connection(to: server) else { return }
         _ = try? connection.execute("DROP DATABASE IF EXISTS \(name)")
         _ = try? connection.execute("DROP USER IF EXISTS \(user)@localhost")
     }
 
     /// What the mariadb client needs to be the owner.
-    static func options() throws -> [String] {
-        [
-            "--no-defaults", "--socket=\(try TestRun.mariadbSocket.get())",
-            "--user=\(TestRun.systemUser)",
-        ]
+    package static func options(of socket: String) -> [String] {
+        ["--no-defaults", "--socket=\(socket)", "--user=\(TestRun.systemUser)"]
+    }
+
+    private var options: [String] {
+        guard case .socket(let path) = owner.address else { return [] }
+        return Self.options(of: path)
     }
 
     /// Runs a file of SQL as its owner.
-    func load(_ file: String, in folder: String) throws {
+    package func load(_ file: String, in folder: String) throws {
         let load = #"mariadb "${@:2}" <"$1""#
         try succeed(
             ["bash", "-c", load, "bash", "\(TestRun.repository)/\(file)"]
-                + Self.options() + [name], in: folder)
+                + options + [name], in: folder)
     }
 
-    func connect() throws -> Connection { try Connection(to: owner) }
+    package func connect() throws -> Connection { try Connection(to: owner) }
 
     /// Waits until a session of the service waits for a locked row: until it has been at one
     /// statement for far longer than any takes. (InnoDB's own table of waits is no help: it stays
     /// as it was while somebody, such as another test, reads it more often than every 100 ms.)
-    func awaitBlockedSession() throws {
+    package func awaitBlockedSession() throws {
         let connection = try connect()
         let found = try eventually {
             let blocked = try connection.number(
@@ -65,7 +87,7 @@ final class ShopDatabase: Sendable {
 
     private func run(_ script: String, in folder: String) throws {
         try succeed(
-            ["\(TestRun.repository)/\(script)"] + Self.options() + [name],
+            ["\(TestRun.repository)/\(script)"] + options + [name],
             settings: ["COMMERCE_DATABASE_USER": user, "COMMERCE_DATABASE_PASSWORD": password],
             in: folder)
     }
@@ -82,7 +104,7 @@ final class ShopDatabase: Sendable {
 
 extension Connection {
     /// The only number of a result of one row.
-    func number(_ sql: String, _ values: [Value] = []) throws -> Int64 {
+    package func number(_ sql: String, _ values: [Value] = []) throws -> Int64 {
         let rows = try query(sql, values) { row throws(DatabaseError) in try row.integer(0) }
         guard rows.count == 1 else { throw Failure("\(rows.count) rows: \(sql)") }
         return rows[0]

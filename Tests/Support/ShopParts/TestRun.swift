@@ -3,34 +3,41 @@ import Glibc
 import MariaDB
 
 /// What `script/test` prepares for a run of the tests.
-enum TestRun {
+package enum TestRun {
     /// The socket of a MariaDB whose owner is the system's user.
-    static let mariadbSocket = Result { try required("COMMERCE_TEST_MARIADB_SOCKET") }
+    package static let mariadbSocket = Result { try required("COMMERCE_TEST_MARIADB_SOCKET") }
 
     /// The folder of the run. Its path is short, because sockets lie in it.
-    static let folder = Result { try required("COMMERCE_TEST_RUN_DIR") }
+    package static let folder = Result { try required("COMMERCE_TEST_RUN_DIR") }
 
     /// The program under test: beside the tests, where the same build has put it.
-    static let commerce = environment("COMMERCE_TEST_BINARY") ?? folderOfTheTests + "/commerce"
+    package static let commerce =
+        environment("COMMERCE_TEST_BINARY") ?? beside("commerce")
 
-    static let repository = String(#filePath.dropLast("/Tests/ShopTests/TestRun.swift".count))
+    /// A program of the same build.
+    package static func beside(_ name: String) -> String { folderOfTheTests + "/" + name }
 
-    static let systemUser = String(cString: getpwuid(getuid()).pointee.pw_name)
+    /// Where the scripts and the configuration are.
+    package static let repository =
+        environment("COMMERCE_TEST_REPOSITORY")
+        ?? String(#filePath.dropLast("/Tests/Support/ShopParts/TestRun.swift".count))
+
+    package static let systemUser = String(cString: getpwuid(getuid()).pointee.pw_name)
 
     /// MariaDB as its owner sees it.
-    static func owner(of database: String?) throws -> Server {
+    package static func owner(of database: String?) throws -> Server {
         Server(
             address: .socket(path: try mariadbSocket.get()), user: systemUser, password: "",
             database: database)
     }
 
     /// A name that nothing else has: `PREFIX` and eight digits.
-    static func freshName(_ prefix: String) -> String {
+    package static func freshName(_ prefix: String) -> String {
         let digits = String(UInt32.random(in: 0...UInt32.max), radix: 16)
         return prefix + String(repeating: "0", count: 8 - digits.count) + digits
     }
 
-    static func environment(_ name: String) -> String? {
+    package static func environment(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
     }
@@ -49,10 +56,10 @@ enum TestRun {
 }
 
 /// An empty folder of the run, which goes when the test lets go of it.
-final class ScratchFolder: Sendable {
-    let path: String
+package final class ScratchFolder: Sendable {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         path = try TestRun.folder.get() + "/" + TestRun.freshName("s")
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true)
@@ -62,14 +69,14 @@ final class ScratchFolder: Sendable {
 }
 
 /// Why a test could not go on, in one line.
-struct Failure: Error, CustomStringConvertible {
-    let description: String
+package struct Failure: Error, CustomStringConvertible {
+    package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// Asks again and again until there is an answer or the time is over.
-func eventually<T>(
+package func eventually<T>(
     within seconds: Double = 30, pauseMilliseconds: UInt32 = 5, _ question: () throws -> T?
 ) rethrows -> T? {
     let deadline = ContinuousClock.now + .seconds(seconds)
@@ -81,7 +88,7 @@ func eventually<T>(
 }
 
 /// As ``eventually``, for waits of many seconds: other tests have the thread meanwhile.
-func awaited<T>(within seconds: Double, _ question: () throws -> T?) async throws -> T? {
+package func awaited<T>(within seconds: Double, _ question: () throws -> T?) async throws -> T? {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
         if let answer = try question() { return answer }
@@ -91,12 +98,12 @@ func awaited<T>(within seconds: Double, _ question: () throws -> T?) async throw
 }
 
 /// What `body` answers, and the seconds that it took.
-func timed<T>(_ body: () throws -> T) rethrows -> (T, Double) {
+package func timed<T>(_ body: () throws -> T) rethrows -> (T, Double) {
     let start = ContinuousClock.now
     let answer = try body()
     return (answer, start.duration(to: .now) / .seconds(1))
 }
 
-func contents(of path: String) -> String {
+package func contents(of path: String) -> String {
     String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
 }

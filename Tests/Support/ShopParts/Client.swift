@@ -1,22 +1,22 @@
 import Glibc
 
 /// What a server answered.
-struct Answer: Sendable {
-    let status: Int
+package struct Answer: Sendable {
+    package let status: Int
     /// As they were sent, in their order.
-    let fields: [(name: String, value: String)]
-    let body: [UInt8]
+    package let fields: [(name: String, value: String)]
+    package let body: [UInt8]
     /// Whether the request was one whose answer has no body.
-    let isBodiless: Bool
+    package let isBodiless: Bool
 
-    var text: String { String(decoding: body, as: UTF8.self) }
+    package var text: String { String(decoding: body, as: UTF8.self) }
 
-    subscript(name: String) -> String? {
+    package subscript(name: String) -> String? {
         fields.first { $0.name.lowercased() == name.lowercased() }?.value
     }
 
     /// What it lacks of what every response has.
-    var faults: [String] {
+    package var faults: [String] {
         var faults: [String] = []
         let length = self["Content-Length"]
         if !isBodiless && length != String(body.count) {
@@ -33,33 +33,38 @@ struct Answer: Sendable {
 /// An HTTP/1.1 client with one connection, which it keeps as long as the server does.
 ///
 /// Blocks; every wait is bounded.
-final class Client {
+package final class Client {
     private let port: UInt16
     private let patienceSeconds: Int
     private var descriptor: Int32 = -1
     private var received: [UInt8] = []
     /// How often it has connected: 1 as long as the server kept the connection.
-    private(set) var connections = 0
+    package private(set) var connections = 0
 
-    init(port: UInt16, patienceSeconds: Int = 30) {
+    package init(port: UInt16, patienceSeconds: Int = 30) {
         self.port = port
         self.patienceSeconds = patienceSeconds
     }
 
+    /// Nothing was sent, because nobody took the connection.
+    package struct NotConnected: Error, CustomStringConvertible {
+        package let description: String
+    }
+
     deinit { disconnect() }
 
-    func get(_ path: String, _ fields: [String: String] = [:]) throws -> Answer {
+    package func get(_ path: String, _ fields: [String: String] = [:]) throws -> Answer {
         try request("GET", path, fields)
     }
 
-    func post(
+    package func post(
         _ path: String, _ body: String, key: String? = nil
     ) throws -> Answer {
         let fields = key.map { ["Idempotency-Key": $0] } ?? [:]
         return try request("POST", path, fields, body: Array(body.utf8))
     }
 
-    func request(
+    package func request(
         _ method: String, _ path: String, _ fields: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> Answer {
         var lines = ["\(method) \(path) HTTP/1.1", "Host: 127.0.0.1:\(port)"]
@@ -73,13 +78,13 @@ final class Client {
     }
 
     /// Sends bytes as they are and waits for nothing.
-    func send(_ text: String) throws {
+    package func send(_ text: String) throws {
         if descriptor < 0 { try connect() }
         try send(Array(text.utf8))
     }
 
     /// Sends bytes as they are and reads one response.
-    func exchange(_ bytes: [UInt8], isBodiless: Bool = false) throws -> Answer {
+    package func exchange(_ bytes: [UInt8], isBodiless: Bool = false) throws -> Answer {
         if descriptor >= 0 && wasClosed { disconnect() }
         if descriptor < 0 { try connect() }
         do {
@@ -91,7 +96,7 @@ final class Client {
         }
     }
 
-    func disconnect() {
+    package func disconnect() {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
         received = []
@@ -120,7 +125,9 @@ final class Client {
                 Glibc.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard result == 0 else { throw Self.failure("cannot connect") }
+        guard result == 0 else {
+            throw NotConnected(description: Self.failure("cannot connect").description)
+        }
         connections += 1
     }
 
@@ -197,7 +204,7 @@ final class Client {
     }
 }
 
-func loopback(_ port: UInt16) -> sockaddr_in {
+package func loopback(_ port: UInt16) -> sockaddr_in {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian

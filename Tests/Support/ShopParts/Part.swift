@@ -4,21 +4,21 @@ import Synchronization
 
 /// A process that a test runs beside itself. It ends at the latest when the test lets go of it, or
 /// when the tests die.
-final class Part: Sendable {
+package final class Part: Sendable {
     /// What it returned, or 128 and the signal that ended it, as a shell says it.
-    typealias Status = Int32
+    package typealias Status = Int32
 
-    let pid: pid_t
+    package let pid: pid_t
     /// The files of what it writes.
-    let log: String
-    let output: String
+    package let log: String
+    package let output: String
     private let status = Mutex<Status?>(nil)
 
     /// - Parameters:
     ///   - settings: its `COMMERCE_…` variables; none of ours are inherited.
     ///   - log: receives what it writes to standard error, and to `output` where that is nil.
     ///   - input: the descriptor that it gets as its standard input.
-    init(
+    package init(
         _ arguments: [String], settings: [String: String] = [:], log: String,
         output: String? = nil, input: Int32? = nil
     ) throws {
@@ -33,7 +33,7 @@ final class Part: Sendable {
     deinit { stop() }
 
     /// How it has ended; nil while it runs.
-    var ended: Status? {
+    package var ended: Status? {
         status.withLock { status in
             var raw: Int32 = 0
             if status == nil, waitpid(pid, &raw, WNOHANG) == pid {
@@ -44,17 +44,24 @@ final class Part: Sendable {
         }
     }
 
-    func signal(_ number: Int32) {
+    package func signal(_ number: Int32) {
         status.withLock { status in
             if status == nil { kill(pid, number) }
         }
     }
 
+    /// Signals it and whatever it has started, such as the workers of nginx.
+    package func signalAll(_ number: Int32) {
+        status.withLock { status in
+            if status == nil { kill(-pid, number) }
+        }
+    }
+
     /// Waits until it ends by itself.
-    func end(within seconds: Double) -> Status? { eventually(within: seconds) { ended } }
+    package func end(within seconds: Double) -> Status? { eventually(within: seconds) { ended } }
 
     /// Ends it: politely for a bounded time, then not.
-    func stop() {
+    package func stop() {
         signal(SIGCONT)
         signal(SIGTERM)
         if end(within: 10) == nil { killNow() }
@@ -62,15 +69,15 @@ final class Part: Sendable {
     }
 
     /// Ends it without a chance to tidy up.
-    func killNow() {
+    package func killNow() {
         signal(SIGKILL)
         _ = end(within: 10)
     }
 
     /// Lets it hang: the kernel still accepts connections, and nothing is answered.
-    func suspend() { signal(SIGSTOP) }
+    package func suspend() { signal(SIGSTOP) }
 
-    func resume() { signal(SIGCONT) }
+    package func resume() { signal(SIGCONT) }
 
     private static func environment(_ settings: [String: String]) -> [String] {
         var variables: [String] = []
@@ -87,13 +94,13 @@ final class Part: Sendable {
 }
 
 /// A command that has ended.
-struct Finished: Sendable {
-    let status: Part.Status
-    let output: String
-    let errors: String
+package struct Finished: Sendable {
+    package let status: Part.Status
+    package let output: String
+    package let errors: String
 
     /// Runs a command, for a minute at most, with files in `folder`.
-    init(
+    package init(
         _ arguments: [String], settings: [String: String] = [:], in folder: String
     ) throws {
         let name = folder + "/" + TestRun.freshName("run")
