@@ -14,6 +14,7 @@ let package = Package(
     products: [
         .executable(name: "commerce", targets: ["CommerceTool"]),
         .executable(name: "commerce-bench", targets: ["CommerceBench"]),  // Not shipped.
+        .executable(name: "commerce-faults", targets: ["CommerceFaults"]),  // Not shipped.
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -154,13 +155,28 @@ let package = Package(
         .target(
             name: "ShopParts", dependencies: ["MariaDB"], path: "Tests/Support/ShopParts",
             swiftSettings: strict),
+        // Whole shops amid faults. Not shipped.
+        .target(
+            name: "Faults",
+            dependencies: [
+                "HTTPReceiver", "MariaDB", "ShopParts",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "Tests/Support/Faults", swiftSettings: strict),
+        .executableTarget(
+            name: "CommerceFaults",
+            dependencies: [
+                "Faults", "ShopParts", "Threads",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Support/CommerceFaults", swiftSettings: strict),
         .testTarget(name: "MariaDBTests", dependencies: ["MariaDB"], swiftSettings: strict),
         .testTarget(name: "MemcachedTests", dependencies: ["Memcached"], swiftSettings: strict),
         // The shop as its users meet it: through nginx, on real servers.
         .testTarget(
             name: "ShopTests",
             dependencies: [
-                "AMQP", "API", "Commerce", "CommerceTool", "Events",
+                "AMQP", "API", "Commerce", "CommerceFaults", "CommerceTool", "Events", "Faults",
                 "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Prometheus", "ShopParts",
                 "Store", "Threads",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
