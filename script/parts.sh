@@ -31,7 +31,8 @@ install_mariadb() {
     [[ ! -d $folder/mariadb ]] || return 0
     ((EUID)) || as_root=(--user=root)
     rm -rf "$half"
-    foreground mariadb-install-db --no-defaults --datadir="$half" --skip-test-db \
+    foreground mariadb-install-db --no-defaults --datadir="$half" --tmpdir="$folder/mariadb-tmp" \
+        --skip-test-db \
         --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" \
         "${as_root[@]}" >"$folder/mariadb-install.log" 2>&1 ||
         die_with_log "$folder/mariadb-install.log" "MariaDB's data folder could not be made"
@@ -44,12 +45,15 @@ start_mariadb() {
     shift
     ((EUID)) || as_root=(--user=root)
     check_socket_path "$(mariadb_socket "$folder")"
+    # A MariaDB that starts removes whatever temporary tables it finds: those of others, in /tmp.
+    mkdir -p "$folder/mariadb-tmp"
     install_mariadb "$folder"
     # A commit that was answered is on the disk. The log is large enough for a sale's writes, and
     # there is no binary log because nobody replicates from here.
     start_part MariaDB "$folder/mariadb.log" mariadbd --no-defaults "${as_root[@]}" \
         --skip-networking --socket="$(mariadb_socket "$folder")" \
-        --datadir="$folder/mariadb" --pid-file="$folder/mariadb.pid" \
+        --datadir="$folder/mariadb" --tmpdir="$folder/mariadb-tmp" \
+        --pid-file="$folder/mariadb.pid" \
         --innodb-flush-log-at-trx-commit=1 --skip-log-bin \
         --character-set-server=utf8mb4 --max-connections=300 --performance-schema=off \
         --innodb-buffer-pool-size="${COMMERCE_BUFFER_POOL:-512M}" \

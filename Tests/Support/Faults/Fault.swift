@@ -24,7 +24,7 @@ package struct Fault: Sendable {
         case flush
         /// The receiver of webhooks answers 500 or 429, hangs, or breaks connections.
         case mood
-        /// Many clients at the same moment: full queue, exhausted pool.
+        /// Many clients at the same moment, and a slow MariaDB: full queue, exhausted pool.
         case crowd
         /// Many connections that say nothing: no descriptors left.
         case idle

@@ -33,10 +33,16 @@ package struct FaultRun: Sendable {
         package let wrong: [String]
         /// The whole in a line.
         package let line: String
+        /// The rules that were seen to be broken when they were.
+        package var noticed: Set<String> = []
     }
 
-    /// Nil when it was interrupted.
-    package func run(isInterrupted: @escaping @Sendable () -> Bool) -> Result? {
+    /// - Parameter sabotage: SQL that breaks rules after everything was found to be right, to see
+    ///   whether it is noticed.
+    /// - Returns: nil when it was interrupted.
+    package func run(
+        sabotage: String? = nil, isInterrupted: @escaping @Sendable () -> Bool
+    ) -> Result? {
         do {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true)
@@ -44,14 +50,15 @@ package struct FaultRun: Sendable {
             let shop = try ShopUnderFaults(
                 in: folder, receiverCommand: receiverCommand, migrationDice: dice)
             defer { shop.stop() }
-            return try run(in: shop, isInterrupted: isInterrupted)
+            return try run(in: shop, sabotage: sabotage, isInterrupted: isInterrupted)
         } catch {
             return isInterrupted() ? nil : broken(["the run could not go on: \(error)"])
         }
     }
 
     private func run(
-        in shop: ShopUnderFaults, isInterrupted: @escaping @Sendable () -> Bool
+        in shop: ShopUnderFaults, sabotage: String?,
+        isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> Result? {
         let before = try Ground(shop.database.connect())
         let journal = try Journal(at: "\(folder)/journal.jsonl")
@@ -71,17 +78,30 @@ package struct FaultRun: Sendable {
         wrong += shop.posts.filter { $0.name.hasPrefix("serve") || $0.name.hasPrefix("work") }
             .compactMap(\.growth).map { "I5: \($0)" }
 
-        var verdict = Verdict(
-            crowd.records.all, before: before, after: try Ground(shop.database.connect()))
+        let (broken, orders) = try judge(crowd.records.all, in: shop, since: before)
+        wrong += broken
+        if isInterrupted() { return nil }
+        if !wrong.isEmpty { return self.broken(wrong) }
+        var result = Result(wrong: [], line: line(crowd, storm, resolution, orders: orders))
+        if let sabotage {
+            for statement in sabotage.split(separator: ";") {
+                try shop.database.connect().execute(String(statement))
+            }
+            let (broken, _) = try judge(crowd.records.all, in: shop, since: before)
+            result.noticed = Set(broken.map { String($0.prefix { $0 != ":" }) })
+        }
+        return result
+    }
+
+    /// What is wrong, and how many orders there are.
+    private func judge(
+        _ records: [Record], in shop: ShopUnderFaults, since before: Ground
+    ) throws -> (wrong: [String], orders: Int) {
+        var verdict = Verdict(records, before: before, after: try Ground(shop.database.connect()))
         let received = shop.receiver.received
         verdict.judgeDeliveries(
             received: Set(received.ids), wronglySigned: received.wrong, told: Self.told(in: folder))
-        wrong += verdict.wrong
-        wrong += try audit(shop)
-        if isInterrupted() { return nil }
-        if !wrong.isEmpty { return broken(wrong) }
-        return Result(
-            wrong: [], line: line(crowd, storm, resolution, orders: verdict.orders))
+        return (verdict.wrong + (try audit(shop)), verdict.orders)
     }
 
     private func broken(_ wrong: [String]) -> Result {

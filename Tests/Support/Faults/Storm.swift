@@ -7,7 +7,7 @@ import Synchronization
 final class Storm: Sendable {
     static let clients = 12
     /// Those of one moment, and the connections that say nothing.
-    private static let crowd = 40
+    private static let crowd = 60
     private static let idleConnections = 150
     /// A COMMIT comes within this; or the fault passes without one.
     private static let commitSeconds = 3.0
@@ -149,7 +149,12 @@ final class Storm: Sendable {
             shop.receiver.become(ReceiverProcess.Mood(rawValue: fault.target) ?? .well)
             _ = rest(length)
             shop.receiver.become(.well)
-        case .crowd: rush(fault.number)
+        case .crowd:
+            try withProxy("mariadbd") { proxy in
+                proxy.delay(byMilliseconds: Self.delayMilliseconds)
+                rush(fault.number)
+                proxy.delay(byMilliseconds: 0)
+            }
         case .idle: try occupy(fault.target, milliseconds: length)
         case .migration: return false
         }

@@ -23,15 +23,19 @@ extension Part {
     package static func mariadb(
         in folder: String, socket: String, options: [String] = [], log: String
     ) throws -> Part {
-        let asRoot = getuid() == 0 ? ["--user=root"] : []
         let data = "\(folder)/mariadb"
+        // A MariaDB that starts removes whatever temporary tables it finds: those of others, in /tmp.
+        let temporary = "\(folder)/mariadb-tmp"
+        try FileManager.default.createDirectory(
+            atPath: temporary, withIntermediateDirectories: true)
+        let own = ["--tmpdir=\(temporary)"] + (getuid() == 0 ? ["--user=root"] : [])
         if !FileManager.default.fileExists(atPath: data) {
             let installed = try Finished(
                 [
                     "mariadb-install-db", "--no-defaults", "--datadir=\(data)", "--skip-test-db",
                     "--auth-root-authentication-method=socket",
                     "--auth-root-socket-user=\(TestRun.systemUser)",
-                ] + asRoot, in: folder)
+                ] + own, in: folder)
             guard installed.status == 0 else { throw Failure("MariaDB: \(installed.errors)") }
         }
         let part = try Part(
@@ -40,7 +44,7 @@ extension Part {
                 "--datadir=\(data)", "--pid-file=\(folder)/mariadb.pid", "--skip-log-bin",
                 "--innodb-flush-log-at-trx-commit=1", "--character-set-server=utf8mb4",
                 "--performance-schema=off",
-            ] + asRoot + options, log: log)
+            ] + own + options, log: log)
         let status = eventually(within: startSeconds) {
             (try? UnixSocket.connected(to: socket)) == nil ? part.ended : 0
         }
