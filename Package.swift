@@ -177,8 +177,8 @@ let package = Package(
             name: "ShopTests",
             dependencies: [
                 "AMQP", "API", "Commerce", "CommerceFaults", "CommerceTool", "Events", "Faults",
-                "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Prometheus", "ShopParts",
-                "Store", "Threads",
+                "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Memcached", "Prometheus",
+                "ShopParts", "Store", "Threads",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

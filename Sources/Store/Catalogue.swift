@@ -154,7 +154,8 @@ public struct Catalogue: Sendable {
         }
     }
 
-    private static func replace(
+    /// - Parameter found: what was there a moment ago.
+    static func replace(
         _ found: Memcached.Entry?, at key: String, with page: Page, in memcached: Memcached
     ) throws(Unavailable) {
         var found = found

@@ -111,6 +111,17 @@ import Testing
         #expect(claims.count { !$0.isEmpty } > 1, "one claimed it all")
     }
 
+    @Test func `what another worker is about to claim is passed over, not waited for`() throws {
+        try test.happen(5)
+        try test.dispatchAll()
+        let hold = try Hold(
+            "SELECT id FROM delivery FORCE INDEX (PRIMARY) WHERE id <= 2 FOR UPDATE",
+            in: test.database)
+        #expect(try test.claim().map(\.event.aggregateID) == [3, 4, 5])
+        try hold.release()
+        #expect(try test.claim().map(\.event.aggregateID) == [1, 2])
+    }
+
     @Test func `the longest due is claimed first, and no more than asked for`() throws {
         try test.happen(5)
         try test.dispatchAll()

@@ -95,6 +95,18 @@ import Testing
         #expect(try test.events(.orderPaid).count == 1)
     }
 
+    @Test func `points that another process changes meanwhile are read again`() throws {
+        let hold = try Hold(
+            "UPDATE users SET point = 500, version = version + 1 WHERE id = 3", in: test.database)
+        let charge = test.submit(try .charge(3, 1_000))  // Has read 100,000 points.
+        let order = test.submit(try .order(3, 101))
+        try hold.awaitWaiter()
+        try hold.release()
+        #expect(try charge.value().isAccepted)
+        #expect(try order.value().refusal == .insufficientPoints)
+        #expect(try test.points(3) == 1_500)
+    }
+
     @Test func `several lanes and processes share a hot product without loss`() throws {
         let owner = try test.database.connect()
         try owner.execute("UPDATE users SET point = 1000000")

@@ -1,0 +1,231 @@
+# The guards that script/mutations breaks, and the tests that have to notice. Sourced by it.
+# shellcheck shell=bash disable=SC2016 # The dollars and backticks are Swift's and SQL's.
+
+# mutation WHAT FILE OLD NEW SUITE TEST: where OLD stands in FILE stands NEW instead while WHAT is so.
+# In Swift `MUTATED` says whether it is: all of them are compiled into one program.
+
+# --- The schema -----------------------------------------------------------------------------------
+
+mutation "a key is not unique" sql/migrations/0006_cancels_and_lists.sql \
+    'ADD PRIMARY KEY (user_id, scope, idem_key, order_id)' \
+    'ADD KEY (user_id, scope, idem_key, order_id)' \
+    GroupCommits 'a key that another process commits meanwhile is replayed, not used again'
+
+mutation "an order is paid and refunded any number of times" sql/migrations/0003_orders_and_payments.sql \
+    'UNIQUE KEY payment_history_once_an_order' 'KEY payment_history_once_an_order' \
+    SchemaGuards 'every constraint refuses what breaks it'
+
+mutation "a payment may name an order that is not there" sql/migrations/0003_orders_and_payments.sql \
+    'CONSTRAINT payment_history_of_order FOREIGN KEY (order_id) REFERENCES orders (id),' '' \
+    SchemaGuards 'every constraint refuses what breaks it'
+
+mutation "an event has any number of deliveries to a target" sql/migrations/0007_events.sql \
+    'UNIQUE KEY delivery_once_a_target' 'KEY delivery_once_a_target' \
+    SchemaGuards 'every constraint refuses what breaks it'
+
+# check MIGRATION CONSTRAINT CONDITION: without this CHECK.
+check() {
+    mutation "no CHECK $2" "sql/migrations/$1.sql" "CHECK ($3)" 'CHECK (TRUE)' \
+        SchemaGuards 'every constraint refuses what breaks it'
+}
+
+check 0001_users_and_points users_point_in_range 'point BETWEEN 0 AND 1000000000000000'
+check 0002_products_and_stock product_price_in_range 'price BETWEEN 0 AND 1000000000'
+check 0002_products_and_stock stock_quantity_in_range 'quantity BETWEEN 0 AND 1000000000000'
+check 0003_orders_and_payments orders_item_quantity_in_range 'quantity BETWEEN 1 AND 100000000'
+check 0003_orders_and_payments orders_item_price_not_negative 'price >= 0'
+check 0003_orders_and_payments payment_history_order_unless_charge \
+    "(pay_method = 'CHARGE') = (order_id IS NULL)"
+check 0005_sales sale_hourly_whole_hour 'MINUTE(hour) = 0 AND SECOND(hour) = 0'
+check 0007_events webhook_endpoint_secret_long_enough 'LENGTH(secret) >= 24'
+check 0007_events delivery_pending_until_finished "(state = 'PENDING') = (finished_at IS NULL)"
+check 0008_movements stock_movement_of_an_order_or_none \
+    "(order_id > 0) = (cause IN ('ORDER', 'CANCEL'))"
+
+# Where the condition stands twice in a file.
+for constraint in orders_total_not_negative payment_history_total_not_negative; do
+    mutation "no CHECK $constraint" sql/migrations/0003_orders_and_payments.sql \
+        "CONSTRAINT $constraint CHECK (total_price >= 0)" "CONSTRAINT $constraint CHECK (TRUE)" \
+        SchemaGuards 'every constraint refuses what breaks it'
+done
+for constraint in sale_hourly_quantity_not_negative sale_window_quantity_not_negative; do
+    mutation "no CHECK $constraint" sql/migrations/0005_sales.sql \
+        "CONSTRAINT $constraint CHECK (quantity >= 0)" "CONSTRAINT $constraint CHECK (TRUE)" \
+        SchemaGuards 'every constraint refuses what breaks it'
+done
+
+# --- The rules ------------------------------------------------------------------------------------
+
+mutation "more is sold than is there" Sources/Commerce/CheckoutPlan.swift \
+    'guard shortages.isEmpty else' 'guard MUTATED || shortages.isEmpty else' \
+    Batches 'a hundred buyers cannot buy eleven of ten'
+
+mutation "more is spent than is there" Sources/Commerce/CheckoutPlan.swift \
+    'guard user.points >= total else' 'guard MUTATED || user.points >= total else' \
+    Orders 'one won too few is too few'
+
+mutation "any price is taken" Sources/Commerce/CheckoutPlan.swift \
+    'guard payment == total else' 'guard MUTATED || payment == total else' \
+    Orders 'an order that pays another sum is told the sum expected'
+
+mutation "an order is canceled twice" Sources/Commerce/CheckoutPlan.swift \
+    'guard placed.status == .paid,' 'guard MUTATED || placed.status == .paid,' \
+    Cancels 'an order is canceled once, in one batch too'
+
+mutation "a key fits another request" Sources/Commerce/CheckoutPlan.swift \
+    'return record.fingerprint == idempotency.fingerprint
+' 'return MUTATED || record.fingerprint == idempotency.fingerprint
+' \
+    IdempotencyKeys 'a used key with another request is a reused key'
+
+mutation "a key fits another request of its batch" Sources/Commerce/CheckoutPlan.swift \
+    'return fingerprint == idempotency.fingerprint ?' \
+    'return MUTATED || fingerprint == idempotency.fingerprint ?' \
+    IdempotencyKeys 'another request under a key of the batch is a reused key'
+
+# --- The transaction ------------------------------------------------------------------------------
+
+writing=Sources/Store/Writes+Writing.swift
+
+mutation "stock is written whatever its version" $writing \
+    'WHERE product_id = ? AND version = ?' \
+    'WHERE product_id = ? AND (version = ? OR \(MUTATED))' \
+    GroupCommits 'a lost race is planned again on fresh rows'
+
+mutation "a stock that was not written is not noticed" $writing \
+    'if written != rows.count { throw LostRace() }
+    }
+}' \
+    'if !MUTATED && written != rows.count { throw LostRace() }
+    }
+}' \
+    GroupCommits 'a lost race is planned again on fresh rows'
+
+mutation "points are written whatever their version" $writing \
+    'version = version + 1 WHERE id = ? AND version = ?"' \
+    'version = version + 1 WHERE id = ? AND (version = ? OR \(MUTATED))"' \
+    GroupCommits 'points that another process changes meanwhile are read again'
+
+mutation "points that were not written are not noticed" $writing \
+    'if written != rows.count { throw LostRace() }
+    }
+
+    private func writeCancels' \
+    'if !MUTATED && written != rows.count { throw LostRace() }
+    }
+
+    private func writeCancels' \
+    GroupCommits 'points that another process changes meanwhile are read again'
+
+mutation "an order is canceled whatever its version and status" $writing \
+    "WHERE id = ? AND version = ? AND status = 'PAID'" \
+    "WHERE id = ? AND (version = ? AND status = 'PAID' OR \\(MUTATED))" \
+    CancelBatches 'an order that another process cancels meanwhile is not canceled again'
+
+mutation "an order that was not canceled is not noticed" $writing \
+    'if written != rows.count { throw LostRace() }
+    }
+
+    private func writeOrders' \
+    'if !MUTATED && written != rows.count { throw LostRace() }
+    }
+
+    private func writeOrders' \
+    CancelBatches 'an order that another process cancels meanwhile is not canceled again'
+
+mutation "a key is not written" $writing \
+    'try writeKeys(on: connection, renderer)' \
+    'if !MUTATED { try writeKeys(on: connection, renderer) }' \
+    IdempotencyRules 'MariaDB knows the answer when memcached has forgotten it'
+
+mutation "an event is not written" $writing \
+    'try writeEvents(on: connection, at: now)' \
+    'if !MUTATED { try writeEvents(on: connection, at: now) }' \
+    Outboxes 'a batch writes its events in order, at the time of its orders'
+
+mutation "a movement of stock is not written" $writing \
+    'try writeMovements(on: connection)' 'if !MUTATED { try writeMovements(on: connection) }' \
+    Audits 'nothing is wrong with a shop that has traded'
+
+mutation "a lost answer to COMMIT is taken for a failure" Sources/Store/Settler.swift \
+    'if let result = try resolve(unknown) { return result }' \
+    'if !MUTATED, let result = try resolve(unknown) { return result }' \
+    LedgerFaults 'a COMMIT whose answer is lost is answered truly and not repeated'
+
+# --- The caches -----------------------------------------------------------------------------------
+
+mutation "a request leaves no marker while it is handled" Sources/Store/IdempotentRequests.swift \
+    'let isFirst = try memcached.add(' \
+    'let isFirst = try MUTATED ? true : memcached.add(' \
+    IdempotencyRules 'while the first is being handled the same key is 409'
+
+mutation "a cached answer fits another request" Sources/Store/IdempotentRequests.swift \
+    'return isSame ? .replayed(answer) : .keyReused' \
+    'return MUTATED || isSame ? .replayed(answer) : .keyReused' \
+    IdempotencyRules 'another request under the same key is 422'
+
+mutation "a refresh overwrites what it has not seen" Sources/Store/Catalogue.swift \
+    'let result = try memcached.cas(' \
+    'if MUTATED {
+            try memcached.set(key, page.entry, expirySeconds: expirySeconds)
+            return true
+        }
+        let result = try memcached.cas(' \
+    CataloguePages 'a slow refresh cannot bring old stock back, and a new one is shown'
+
+mutation "a buyer is answered before readers see the sale" Sources/Store/Lane.swift \
+    'refresh(settled.settlement.products)' \
+    'if !MUTATED { refresh(settled.settlement.products) }' \
+    Caches 'a buyer sees their own order at once'
+
+mutation "a reader who was slow fills the cache" Sources/Store/Catalogue.swift \
+    'guard start.duration(to: .now) < fillLimit else' \
+    'guard MUTATED || start.duration(to: .now) < fillLimit else' \
+    Caches 'a very late filler cannot bring old stock back either'
+
+# --- The worker -----------------------------------------------------------------------------------
+
+mutation "a dispatch waits for what another has locked" Sources/Store/Deliveries.swift \
+    'ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED' \
+    'ORDER BY id LIMIT ? FOR UPDATE \(MUTATED ? "" : "SKIP LOCKED")' \
+    DeliveryTests 'an event that is not committed yet is passed over, not waited for'
+
+mutation "a claim locks nothing" Sources/Store/Deliveries.swift \
+    'ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED' \
+    'ORDER BY due_at LIMIT ? \(MUTATED ? "" : "FOR UPDATE SKIP LOCKED")' \
+    DeliveryTests 'what another worker is about to claim is passed over, not waited for'
+
+mutation "a lease ends at once" Sources/Store/Deliveries.swift \
+    'due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND' \
+    'due_at = UTC_TIMESTAMP(6) + INTERVAL \(MUTATED ? "0 *" : "") ? MICROSECOND' \
+    DeliveryTests "a delivery is its worker's until the lease ends, and then the next one's"
+
+mutation "a worker whose lease has ended still marks" Sources/Store/Deliveries+Marking.swift \
+    "WHERE id = ? AND attempts = ? AND state = 'PENDING'" \
+    "WHERE id = ? AND (attempts = ? OR \\(MUTATED)) AND state = 'PENDING'" \
+    DeliveryTests "a delivery is its worker's until the lease ends, and then the next one's"
+
+mutation "a delivery is marked before it is made" Sources/Events/Courier.swift \
+    'let results = try target.deliver(' \
+    'if MUTATED { write(claimed.map { Mark($0, .delivered) }, until: leaseEnd) }
+            let results = try target.deliver(' \
+    Workers 'what a killed worker had in hand is delivered by another when its lease ends'
+
+mutation "a notification is noted before it is sent" Sources/Events/NotificationService.swift \
+    'let results = try channel.send(messages)' \
+    'if MUTATED { record(messages.map(\.eventID)) }
+            let results = try channel.send(messages)' \
+    Notifying 'what the channel did not take is not noted and comes again'
+
+mutation "a notification that was sent is sent again" Sources/Events/NotificationService.swift \
+    'batch.drop(try notifications.sent(among: batch.pendingIDs))' \
+    'if !MUTATED { batch.drop(try notifications.sent(among: batch.pendingIDs)) }' \
+    Notifying 'an event that comes again makes no second message'
+
+mutation "a signature leaves the time out" Sources/Events/WebhookSignature.swift \
+    'Array("\(id).\(seconds).".utf8)' 'Array("\(id).\(MUTATED ? 0 : seconds).".utf8)' \
+    WebhookTargetTests "the signature is that of the standard's own example"
+
+mutation "a webhook goes to any address" Sources/HTTPClient/Transfer.swift \
+    'guard target.isPublic else' 'guard MUTATED || target.isPublic else' \
+    Guard 'loopback is refused under all its names, before a connection'
