@@ -4,8 +4,9 @@ public import MariaDB
 /// Whether the books of the whole shop are right, while it goes on selling.
 ///
 /// Goes through each table in slices of bounded length and rests in between, so that orders hardly
-/// notice. Nothing is locked. A slice is one SELECT and so sees one moment of all tables: what
-/// commits meanwhile is in it whole or not at all, and is never mistaken for something wrong.
+/// notice. Nothing is locked. Each SELECT sees one moment of all its tables: what commits meanwhile
+/// is in it whole or not at all, and is never mistaken for something wrong. Most of a slice is found
+/// right by comparing sums, and its rows are looked at only where these differ.
 public struct Audit: Sendable {
     /// What has to hold. The raw value is the label of the metrics.
     public enum Rule: String, CaseIterable, Sendable {
@@ -121,10 +122,9 @@ public struct Audit: Sendable {
         while last < .max, !isStopped() {
             let begin = ContinuousClock.now
             let end = try check.end(of: rows, after: last, on: connection)
-            let found = try check.violations(
-                after: last, through: end, keptHours: eventsKeptHours, on: connection)
+            let slice = AuditSlice(after: last, through: end, keptHours: eventsKeptHours)
+            report.note(try check.violations(in: slice, on: connection))
             last = end
-            report.note(found, of: check.rule)
             let milliseconds = Int(begin.duration(to: .now) / .milliseconds(1))
             report.slices += 1
             report.sliceMillisecondsMax = max(report.sliceMillisecondsMax, milliseconds)
@@ -141,9 +141,11 @@ public struct Audit: Sendable {
 }
 
 extension Audit.Report {
-    fileprivate mutating func note(_ found: [Audit.Violation], of rule: Audit.Rule) {
-        let count = counts[rule, default: 0]
-        named += found.prefix(max(0, Audit.namedMax - count))
-        counts[rule] = count + found.count
+    fileprivate mutating func note(_ found: [Audit.Violation]) {
+        for violation in found {
+            let count = counts[violation.rule, default: 0]
+            if count < Audit.namedMax { named.append(violation) }
+            counts[violation.rule] = count + 1
+        }
     }
 }

@@ -157,6 +157,57 @@ import Testing
             "an orphan of an event", "SET foreign_key_checks = 0",
             "INSERT INTO delivery (event_id, target_id, due_at) VALUES (UUID(), 0, NOW(6))",
             violations: ["orphans: delivery 1"]),
+        // What sums alone would not show.
+        Wrong(
+            "debits that were exchanged",
+            """
+            UPDATE payment_history SET total_price = 6000 - total_price
+            WHERE order_id IN (1, 3)
+            """,
+            violations: [
+                "order_payment: order 1", "order_payment: order 3", "points: user 3",
+                "points: user 4",
+            ]),
+        Wrong(
+            "movements that were exchanged",
+            """
+            UPDATE stock_movement SET quantity = -3 - quantity
+            WHERE product_id = 101 AND cause = 'ORDER'
+            """, violations: ["order_lines: order 1", "order_lines: order 3"]),
+        Wrong(
+            "a lost event, and one too many",
+            """
+            UPDATE outbox SET aggregate_id = 3 WHERE aggregate_id = 1 AND type = 'order.paid'
+            """, violations: ["order_event: order 1", "order_event: order 3"]),
+        Wrong(
+            "an order of nothing",
+            "INSERT INTO orders (id, user_id, total_price) VALUES (1000, 5, 0)",
+            """
+            INSERT INTO payment_history (id, user_id, order_id, total_price, pay_method, status)
+            VALUES (1000, 5, 1000, 0, 'POINT', 'COMPLETED')
+            """,
+            """
+            INSERT INTO outbox (id, aggregate, aggregate_id, type, version, payload, created_at)
+            SELECT UUID(), aggregate, 1000, type, version, payload, created_at FROM outbox
+            WHERE aggregate_id = 3
+            """, violations: ["order_lines: order 1000"]),
+        Wrong(
+            "a free line of no order", "SET foreign_key_checks = 0",
+            "INSERT INTO orders_item (order_id, product_id, quantity, price) VALUES (9, 25, 1, 0)",
+            violations: ["orphans: order 9"]),
+        Wrong(
+            "movements of no product that make nothing",
+            """
+            INSERT INTO stock_movement (product_id, cause, quantity)
+            VALUES (1, 'OPENING', 5), (1, 'ADJUSTMENT', -5)
+            """, violations: ["orphans: product 1"]),
+        Wrong(
+            "units that were returned of a line that is not there",
+            """
+            INSERT INTO stock_movement (product_id, order_id, cause, quantity)
+            VALUES (25, 2, 'CANCEL', 1)
+            """, "UPDATE stock SET quantity = quantity + 1 WHERE product_id = 25",
+            violations: ["cancel: product 25"]),
         Wrong(
             "a wrong count of sales",
             "UPDATE sale_window SET quantity = quantity + 1 WHERE product_id = 101",
