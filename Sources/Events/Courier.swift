@@ -7,13 +7,11 @@ import Threads
 
 /// The thread that brings one target its events, so that a target that hangs holds nobody else up.
 ///
-/// It claims what is due, hands it to the target, and marks what became of it; again until nothing
-/// is due. Then it sleeps until the dispatcher calls.
+/// It hands events to the target and marks what became of them: those that the dispatcher has leased
+/// to it, and, when it is called, those that it claims, until nothing is due. Then it sleeps.
 final class Courier: Sendable {
-    /// Marks written after the courier was told to stop, before it leaves them to the lease.
-    private static let lastTriesMax = 3
-    /// Between two attempts to write them.
-    private static let markPauseMicroseconds: UInt32 = 250_000
+    /// Between two looks whether what was found out is written.
+    private static let settlePauseMicroseconds: UInt32 = 5_000
     /// For a target that asks for a pause: beyond it the events' own pauses are enough.
     private static let restSecondsMax = 60
     /// Looks that find nothing before the courier sleeps, and the pause after each: a claim passes
@@ -26,28 +24,72 @@ final class Courier: Sendable {
     let id: TargetID
     private let target: any Target
     private let deliveries: Deliveries
+    private let share: DatabaseShare
     private let options: Worker.Options
     private let outage: Outage
     private let logger: Logger
     private let measurements: DeliveryMeasurements
+    private let findings: Findings
+    private let ringDispatcher: @Sendable () -> Void
     private let bell = Bell()
+    private let tray = Mutex(Tray())
     private let ended = Atomic<Bool>(false)
 
     init(
         for id: TargetID, _ target: any Target, _ deliveries: Deliveries,
-        options: Worker.Options, outage: Outage, logger: Logger
+        sharing share: DatabaseShare, _ findings: Findings, options: Worker.Options, outage: Outage,
+        logger: Logger, ringDispatcher: @escaping @Sendable () -> Void
     ) {
         self.id = id
         self.target = target
         self.deliveries = deliveries
+        self.share = share
         self.options = options
         self.outage = outage
         self.logger = logger
+        self.findings = findings
+        self.ringDispatcher = ringDispatcher
         measurements = DeliveryMeasurements(of: id, target)
     }
 
-    /// There may be something to do.
-    func call() { bell.ring() }
+    /// What the dispatcher has put before the courier.
+    private struct Tray {
+        var leased: Leased?
+        /// Something may be due in the database. So it is for a new courier.
+        var isCalled = true
+        /// Since when there is no room for more; nil while there is.
+        var busySince: MonotonicTime? = .now
+    }
+
+    /// Deliveries that are this worker's until the end of their lease.
+    private struct Leased {
+        let deliveries: [Delivery]
+        let end: MonotonicTime
+    }
+
+    /// Since when the courier can not ``take(_:until:)`` any more, because it has a batch before it
+    /// or catches up with what is due in the database; nil when it can.
+    var busySince: MonotonicTime? { tray.withLock { $0.busySince } }
+
+    /// Deliveries for which nobody has to ask the database any more. Only for a courier that is not
+    /// busy.
+    func take(_ deliveries: [Delivery], until leaseEnd: MonotonicTime) {
+        tray.withLock { tray in
+            precondition(tray.leased == nil, "A courier has one batch before it at most.")
+            tray.leased = Leased(deliveries: deliveries, end: leaseEnd)
+            tray.busySince = .now
+        }
+        bell.ring()
+    }
+
+    /// There may be something to claim.
+    func call() {
+        tray.withLock { tray in
+            tray.isCalled = true
+            tray.busySince = tray.busySince ?? .now
+        }
+        bell.ring()
+    }
 
     /// Finishes what it is at, and then ends.
     func stop() { bell.stop() }
@@ -57,9 +99,8 @@ final class Courier: Sendable {
     /// Works until it is stopped.
     func run() {
         var work = Work(name: id.name)
-        while bell.wait(milliseconds: Self.sleepMilliseconds) {
-            deliverAll(&work)
-        }
+        repeat { workOff(&work) } while bell.wait(milliseconds: Self.sleepMilliseconds)
+        if let leased = takeLeased() { giveBack(leased.deliveries) }
         outage.forget(id.name)
         ended.store(true, ordering: .releasing)
     }
@@ -75,24 +116,75 @@ final class Courier: Sendable {
         var isTargetFailing = false
     }
 
-    private func deliverAll(_ work: inout Work) {
+    /// Until there is nothing more to do.
+    private func workOff(_ work: inout Work) {
+        while !bell.isStopped {
+            if let leased = takeLeased() {
+                deliver(leased, &work)
+            } else if tray.withLock({ $0.isCalled }) {
+                claimAll(&work)
+            } else {
+                return
+            }
+        }
+    }
+
+    private func takeLeased() -> Leased? {
+        let leased = tray.withLock { tray in
+            defer { tray.leased = nil }
+            if tray.leased != nil && !tray.isCalled { tray.busySince = nil }
+            return tray.leased
+        }
+        if leased != nil { ringDispatcher() }
+        return leased
+    }
+
+    /// In calls that the target can take. What is not tried by the middle of the lease might not end
+    /// with it.
+    private func deliver(_ leased: Leased, _ work: inout Work) {
+        let latest = leased.end.advanced(byMilliseconds: -options.leaseMilliseconds / 2)
+        var rest = leased.deliveries[...]
+        while !rest.isEmpty {
+            guard !bell.isStopped && .now < latest else { return giveBack(Array(rest)) }
+            let call = Array(rest.prefix(target.eventsMax))
+            rest = rest.dropFirst(call.count)
+            bell.pause(milliseconds: deliver(call, until: leased.end, &work))
+        }
+    }
+
+    /// Until nothing is due, or a batch is before the courier.
+    private func claimAll(_ work: inout Work) {
+        tray.withLock { $0.isCalled = false }
         var emptyLooks = 0
         while !bell.isStopped && emptyLooks < Self.emptyLooksMax {
+            let leaseEnd = MonotonicTime.now.advanced(byMilliseconds: options.leaseMilliseconds)
             guard let claimed = claim(&work) else { continue }
             if claimed.isEmpty {
                 emptyLooks += 1
                 bell.pause(milliseconds: Self.lookMilliseconds)
             } else {
-                bell.pause(milliseconds: deliver(claimed, &work))
+                bell.pause(milliseconds: deliver(claimed, until: leaseEnd, &work))
             }
+            if let leased = takeLeased() { deliver(leased, &work) }
         }
+        catchUp()
+    }
+
+    /// Nothing is due any more: from now on the dispatcher may lease events to this courier.
+    private func catchUp() {
+        tray.withLock { tray in
+            if !tray.isCalled && tray.leased == nil { tray.busySince = nil }
+        }
+        ringDispatcher()
     }
 
     /// - Returns: nil, after a pause, when MariaDB does not answer.
     private func claim(_ work: inout Work) -> [Delivery]? {
         do {
-            let claimed = try deliveries.claim(
-                id, countMax: target.eventsMax, leaseMilliseconds: options.leaseMilliseconds)
+            let claimed = try share.turn {
+                try deliveries.claim(
+                    id, countMax: target.eventsMax, leaseMilliseconds: options.leaseMilliseconds)
+            }
             outage.ends(for: work.name)
             work.databasePause.reset()
             return claimed
@@ -106,8 +198,9 @@ final class Courier: Sendable {
     // MARK: - One batch
 
     /// - Returns: milliseconds for which the target is to be left alone.
-    private func deliver(_ claimed: [Delivery], _ work: inout Work) -> Int {
-        let leaseEnd = MonotonicTime.now.advanced(byMilliseconds: options.leaseMilliseconds)
+    private func deliver(
+        _ claimed: [Delivery], until leaseEnd: MonotonicTime, _ work: inout Work
+    ) -> Int {
         if bell.isStopped {
             giveBack(claimed)
             return 0
@@ -135,12 +228,15 @@ final class Courier: Sendable {
                 options.backoff.verdict(
                     on: result, attempt: delivery.attempt, luck: .random(in: 0...1)))
         }
-        write(marks, until: leaseEnd)
+        findings.add(.init(target: id, marks: marks, leaseEnd: leaseEnd))
+        ringDispatcher()
         for (delivery, result) in zip(claimed, results) {
             measurements.count(result, of: delivery.event)
             log(result, of: delivery)
         }
-        if let gone = results.lazy.compactMap(\.causeOfGoing).first { switchOff(because: gone) }
+        if let gone = results.lazy.compactMap(\.causeOfGoing).first {
+            switchOff(because: gone, after: leaseEnd)
+        }
         report(marks, &work)
     }
 
@@ -156,37 +252,19 @@ final class Courier: Sendable {
         return max(seconds * 1_000, work.failurePause.next())
     }
 
-    /// Marks deliveries, for as long as they are ours: what is not marked is delivered again.
-    private func write(_ marks: [Mark], until leaseEnd: MonotonicTime) {
-        var lastTries = 0
-        while true {
-            do {
-                let lost = try deliveries.mark(marks)
-                if lost > 0 { logger.debug("lease lost", metadata: ["count": "\(lost)"]) }
-                return
-            } catch {
-                outage.begins(for: id.name, error)
-                if bell.isStopped { lastTries += 1 }
-                guard lastTries < Self.lastTriesMax && .now < leaseEnd else { break }
-                usleep(Self.markPauseMicroseconds)
-            }
-        }
-        logger.warning(
-            "sent and not marked, so it will be sent again",
-            metadata: ["target": "\(id.name)", "count": "\(marks.count)"])
-    }
-
     /// If this fails, they are due when the lease has ended.
     private func giveBack(_ claimed: [Delivery]) {
         do {
-            try deliveries.mark(claimed.map { Mark($0, .givenBack) })
+            _ = try share.turn { try deliveries.mark(claimed.map { Mark($0, .givenBack) }) }
         } catch {
             outage.begins(for: id.name, error)
         }
     }
 
-    /// If this fails, the next event finds the target gone again.
-    private func switchOff(because cause: String) {
+    /// If this fails, the next event finds the target gone again. What has become of the others is
+    /// written first: switching off cancels what is pending.
+    private func switchOff(because cause: String, after leaseEnd: MonotonicTime) {
+        while !findings.hasSettled(id) && .now < leaseEnd { usleep(Self.settlePauseMicroseconds) }
         do {
             try deliveries.switchOff(id, because: cause)
             logger.warning(

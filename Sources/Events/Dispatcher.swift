@@ -1,4 +1,5 @@
 import Commerce
+import Glibc
 import Logging
 import Store
 import Synchronization
@@ -6,11 +7,23 @@ import Threads
 
 /// The thread that looks for what is to be done: it dispatches new events, learns which targets there
 /// are, and calls the couriers of those that something is due for.
+///
+/// What the couriers have found out it writes in the same transaction, so that all of them together
+/// cost the database one commit. It keeps pace with them: what they can deliver at once is leased to them as it is
+/// dispatched, which spares the database a claim. A courier that does not come back for a while is
+/// not waited for; what it misses is due in the database, for it or another worker.
 final class Dispatcher: Sendable {
     /// Between two looks for new events: most of the time from a commit to the first delivery.
     private static let pollMilliseconds = 50
     /// Between two looks at all targets, for new ones, retries, and what other workers left behind.
     private static let surveyMilliseconds = 1_000
+    /// For which a courier that is busy holds up the others.
+    private static let patienceMilliseconds = 1_000
+    /// Marks written in one transaction, or a few more.
+    private static let marksMax = 2_000
+    /// After the end, before the marks are left to the leases; and the pause between two attempts.
+    private static let lastTriesMax = 3
+    private static let lastPauseMicroseconds: UInt32 = 250_000
     /// Transactions in a row that cancel deliveries of endpoints that are switched off.
     private static let cancelsMax = 10
     private static let name = "dispatch"
@@ -22,6 +35,8 @@ final class Dispatcher: Sendable {
 
     private let deliveries: Deliveries
     private let makeTarget: @Sendable (TargetID) -> any Target
+    private let share = DatabaseShare()
+    private let findings = Findings()
     private let options: Worker.Options
     private let outage: Outage
     private let logger: Logger
@@ -60,22 +75,91 @@ final class Dispatcher: Sendable {
                     try survey()
                     nextSurvey = .now.advanced(byMilliseconds: Self.surveyMilliseconds)
                 }
-                let dispatch = try deliveries.dispatch()
+                let ready = readyTargets()
+                let isFull = try work(leasing: ready)
                 outage.ends(for: Self.name)
                 pause.reset()
-                for target in dispatch.targets { courier(for: target).call() }
-                if !dispatch.isFull { _ = bell.wait(milliseconds: Self.pollMilliseconds) }
+                if !isFull && findings.isEmpty {
+                    _ = bell.wait(milliseconds: Self.pollMilliseconds)
+                }
             } catch {
                 outage.begins(for: Self.name, error)
                 bell.pause(milliseconds: pause.next())
             }
         }
         dismissAll()
+        writeLast()
         ended.store(true, ordering: .releasing)
     }
 
+    /// Writes what the couriers have found out, and dispatches events unless a courier is only a
+    /// moment late.
+    ///
+    /// - Returns: whether there may be more events.
+    private func work(leasing ready: Set<TargetID>?) throws -> Bool {
+        // Counted from before the database does, so that it ends here first.
+        let leaseEnd = MonotonicTime.now.advanced(byMilliseconds: options.leaseMilliseconds)
+        guard let ready else {
+            _ = try write { try (deliveries.mark($0), .nothing) }
+            return false
+        }
+        let dispatch = try write {
+            try deliveries.mark(
+                $0, andDispatchLeasing: ready, leaseMilliseconds: options.leaseMilliseconds)
+        }
+        for (target, leased) in dispatch.leased {
+            courier(for: target).take(leased, until: leaseEnd)
+        }
+        for target in dispatch.due { courier(for: target).call() }
+        return dispatch.isFull
+    }
+
+    /// Has `turn` write what is not written yet.
+    private func write(
+        _ turn: ([Mark]) throws -> (lost: Int, dispatch: Deliveries.Dispatch)
+    ) throws -> Deliveries.Dispatch {
+        let batches = findings.take(marksMax: Self.marksMax)
+        do {
+            let marks = batches.flatMap(\.marks)
+            let (lost, dispatch) = try share.turn {
+                marks.count + $0.dispatch.deliveries
+            } _: {
+                try turn(marks)
+            }
+            findings.written()
+            if lost > 0 { logger.debug("lease lost", metadata: ["count": "\(lost)"]) }
+            return dispatch
+        } catch {
+            report(unwritten: findings.notWritten())
+            throw error
+        }
+    }
+
+    /// When all have ended.
+    private func writeLast() {
+        for attempt in 1...Self.lastTriesMax where !findings.isEmpty {
+            do {
+                _ = try write { try (deliveries.mark($0), .nothing) }
+            } catch {
+                outage.begins(for: Self.name, error)
+                if attempt < Self.lastTriesMax { usleep(Self.lastPauseMicroseconds) }
+            }
+        }
+        report(unwritten: findings.take(marksMax: .max))
+    }
+
+    private func report(unwritten batches: [Findings.Batch]) {
+        for batch in batches {
+            logger.warning(
+                "sent and not marked, so it will be sent again",
+                metadata: [
+                    "target": "\(batch.target.name)", "count": "\(batch.marks.count)",
+                ])
+        }
+    }
+
     private func survey() throws {
-        let targets = try deliveries.targets()
+        let targets = try share.turn { try deliveries.targets() }
         for (target, isDue) in targets {
             let courier = courier(for: target)
             if isDue { courier.call() }
@@ -86,18 +170,28 @@ final class Dispatcher: Sendable {
 
     private func cancelForSwitchedOff() throws {
         for _ in 0..<Self.cancelsMax {
-            if try deliveries.cancelForSwitchedOff() == 0 { return }
+            let canceled = try share.turn { try deliveries.cancelForSwitchedOff() }
+            if canceled == 0 { return }
         }
     }
 
     // MARK: - Couriers
 
+    /// - Returns: nil while a courier is only a moment late.
+    private func readyTargets() -> Set<TargetID>? {
+        let latest = MonotonicTime.now.advanced(byMilliseconds: -Self.patienceMilliseconds)
+        let couriers = couriers.withLock { $0.mapValues(\.courier.busySince) }
+        if couriers.values.contains(where: { $0.map { latest < $0 } ?? false }) { return nil }
+        return Set(couriers.filter { $0.value == nil }.keys)
+    }
+
     private func courier(for id: TargetID) -> Courier {
         couriers.withLock { couriers in
             if let employed = couriers[id] { return employed.courier }
+            let bell = bell
             let courier = Courier(
-                for: id, makeTarget(id), deliveries, options: options, outage: outage,
-                logger: logger)
+                for: id, makeTarget(id), deliveries, sharing: share, findings, options: options,
+                outage: outage, logger: logger, ringDispatcher: { bell.ring() })
             couriers[id] = Employed(
                 courier: courier, thread: WorkerThread { courier.run() })
             return courier

@@ -39,23 +39,50 @@ extension Deliveries {
     /// - Throws: `DatabaseError` or `CommitOutcomeUnknown` when the database cannot answer.
     @discardableResult
     public func mark(_ marks: [Mark]) throws -> Int {
-        let rows = marks.sorted { $0.delivery.id < $1.delivery.id }.map(\.values)
-        if rows.isEmpty { return 0 }
+        if marks.isEmpty { return 0 }
         let marked = try withRetries { _ in
             try pool.withConnection { connection in
-                try connection.transaction { connection in
-                    try connection.executeBulk(
-                        """
-                        UPDATE delivery SET state = ?, attempts = attempts - ?,
-                            due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND,
-                            last_error = COALESCE(?, last_error),
-                            finished_at = IF(?, UTC_TIMESTAMP(6), NULL)
-                        WHERE id = ? AND attempts = ? AND state = 'PENDING'
-                        """, rows)
-                }
+                try connection.transaction { try Self.write(marks, on: $0) }
             }
         }
-        return rows.count - marked
+        return marks.count - marked
+    }
+
+    /// - Returns: how many were the caller's.
+    static func write(_ marks: [Mark], on connection: Connection) throws(DatabaseError) -> Int {
+        // What has arrived is nearly all there is, at its first attempt: so it is few statements.
+        let marks = marks.sorted { $0.delivery.id < $1.delivery.id }
+        let arrived = Dictionary(
+            grouping: marks.filter { $0.verdict == .delivered }, by: \.delivery.attempt)
+        var marked = 0
+        for (attempt, marks) in arrived.sorted(by: { $0.key < $1.key }) {
+            marked += try markDelivered(marks.map(\.delivery.id), attempt: attempt, on: connection)
+        }
+        return try marked + markOthers(marks.filter { $0.verdict != .delivered }, on: connection)
+    }
+
+    private static func markDelivered(
+        _ ids: [Int64], attempt: Int, on connection: Connection
+    ) throws(DatabaseError) -> Int {
+        try connection.execute(
+            """
+            UPDATE delivery FORCE INDEX (PRIMARY)
+            SET state = 'DELIVERED', finished_at = UTC_TIMESTAMP(6)
+            WHERE id IN (\(Batch.placeholders(ids.count))) AND attempts = ? AND state = 'PENDING'
+            """, Batch.padded(ids) + [.integer(Int64(attempt))])
+    }
+
+    private static func markOthers(
+        _ marks: [Mark], on connection: Connection
+    ) throws(DatabaseError) -> Int {
+        try connection.executeBulk(
+            """
+            UPDATE delivery SET state = ?, attempts = attempts - ?,
+                due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND,
+                last_error = COALESCE(?, last_error),
+                finished_at = IF(?, UTC_TIMESTAMP(6), NULL)
+            WHERE id = ? AND attempts = ? AND state = 'PENDING'
+            """, marks.map(\.values))
     }
 
     /// Switches a webhook endpoint off and cancels what it was to get. One that is off already keeps

@@ -35,7 +35,7 @@ public struct Delivery: Sendable {
 public struct Deliveries: Sendable {
     /// Events dispatched in one transaction, and deliveries made by it: both bound how long it
     /// holds its locks.
-    private static let eventsMax = 500
+    private static let eventsMax = 256
     private static let deliveriesMax = 2_000
 
     let pool: Pool
@@ -46,28 +46,66 @@ public struct Deliveries: Sendable {
 
     // MARK: - Dispatch
 
-    /// What ``dispatch()`` has done.
+    /// What ``dispatch(leasing:leaseMilliseconds:)`` has done.
     public struct Dispatch: Sendable {
         /// Events dispatched.
         public let count: Int
-        /// Who has something to be claimed now.
-        public let targets: [TargetID]
+        /// The deliveries that were made of them.
+        public let deliveries: Int
+        /// What is the caller's at once, as if it had claimed it.
+        public let leased: [TargetID: [Delivery]]
+        /// Who else has something to be claimed now.
+        public let due: [TargetID]
         /// Whether more may wait.
         public let isFull: Bool
+
+        public static let nothing = Dispatch(
+            count: 0, deliveries: 0, leased: [:], due: [], isFull: false)
     }
 
     /// Makes the deliveries of events that have none: one for the notification, and one for each
     /// endpoint that is switched on. An endpoint gets what is dispatched after it was added.
     ///
+    /// - Parameters:
+    ///   - ready: targets that the caller delivers to at once. Their deliveries are made with its
+    ///     lease, which spares the claim; the others are due for whoever claims them.
+    ///   - leaseMilliseconds: as in ``claim(_:countMax:leaseMilliseconds:)``.
     /// - Throws: `DatabaseError` or `CommitOutcomeUnknown` when the database cannot answer. Then the
-    ///   events still wait, or they are dispatched.
-    public func dispatch() throws -> Dispatch {
+    ///   events still wait, or they are dispatched; what was leased is due after the lease.
+    public func dispatch(
+        leasing ready: Set<TargetID> = [], leaseMilliseconds: Int = 0
+    ) throws -> Dispatch {
         try withRetries { _ in
             try pool.withConnection { connection in
-                guard try Self.hasWork(on: connection) else {
-                    return Dispatch(count: 0, targets: [], isFull: false)
+                guard try Self.hasWork(on: connection) else { return .nothing }
+                return try connection.transaction {
+                    try Self.dispatch(
+                        leasing: ready, microseconds: Int64(leaseMilliseconds) * 1_000, on: $0)
                 }
-                return try connection.transaction { try Self.dispatch(on: $0) }
+            }
+        }
+    }
+
+    /// ``mark(_:)`` and ``dispatch(leasing:leaseMilliseconds:)`` in one transaction.
+    ///
+    /// - Returns: how many marks were left alone, and what was dispatched.
+    /// - Throws: `DatabaseError` or `CommitOutcomeUnknown` when the database cannot answer. Then both
+    ///   are done, or neither is.
+    public func mark(
+        _ marks: [Mark], andDispatchLeasing ready: Set<TargetID>, leaseMilliseconds: Int
+    ) throws -> (lost: Int, dispatch: Dispatch) {
+        if marks.isEmpty {
+            return (0, try dispatch(leasing: ready, leaseMilliseconds: leaseMilliseconds))
+        }
+        return try withRetries { _ in
+            try pool.withConnection { connection in
+                try connection.transaction { connection in
+                    let marked = try Self.write(marks, on: connection)
+                    let dispatch = try Self.dispatch(
+                        leasing: ready, microseconds: Int64(leaseMilliseconds) * 1_000,
+                        on: connection)
+                    return (marks.count - marked, dispatch)
+                }
             }
         }
     }
@@ -82,28 +120,53 @@ public struct Deliveries: Sendable {
         ) { row throws(DatabaseError) in try row.integer(0) }.isEmpty
     }
 
-    private static func dispatch(on connection: Connection) throws(DatabaseError) -> Dispatch {
+    private static func dispatch(
+        leasing ready: Set<TargetID>, microseconds: Int64, on connection: Connection
+    ) throws(DatabaseError) -> Dispatch {
         let targets = try lockTargets(on: connection)
         let countMax = max(1, min(eventsMax, deliveriesMax / targets.count))
-        let events = try connection.query(
-            """
-            SELECT id FROM outbox FORCE INDEX (outbox_by_dispatch) WHERE dispatched_at IS NULL
-            ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED
-            """, [.integer(Int64(countMax))]
-        ) { row throws(DatabaseError) in try row.uuid(0) }
-        if events.isEmpty { return Dispatch(count: 0, targets: [], isFull: false) }
-        _ = try connection.executeBulk(
-            "INSERT INTO delivery (event_id, target_id, due_at) VALUES (?, ?, UTC_TIMESTAMP(6))",
-            events.flatMap { event in
-                targets.map { [.uuid(event), .integer($0.number)] }
-            })
+        let events = try Outbox.lockUndispatched(countMax: countMax, on: connection)
+        if events.isEmpty { return .nothing }
+        var leased: [TargetID: [Delivery]] = [:]
+        for target in targets {
+            if ready.contains(target) {
+                leased[target] = try insert(
+                    events, for: target, attempts: 1, microseconds, on: connection)
+            } else {
+                _ = try insert(events, for: target, attempts: 0, 0, on: connection)
+            }
+        }
         try connection.execute(
             """
             UPDATE outbox FORCE INDEX (PRIMARY) SET dispatched_at = UTC_TIMESTAMP(6)
             WHERE id IN (\(Batch.placeholders(events.count)))
-            """, Batch.padded(events.map(Value.uuid)))
+            """, Batch.padded(events.map { .uuid($0.id) }))
         return Dispatch(
-            count: events.count, targets: targets, isFull: events.count == countMax)
+            count: events.count, deliveries: events.count * targets.count, leased: leased,
+            due: targets.filter { !ready.contains($0) },
+            isFull: events.count == countMax)
+    }
+
+    /// Makes the deliveries of events for one target, due after so many microseconds.
+    private static func insert(
+        _ events: [Event], for target: TargetID, attempts: Int, _ microseconds: Int64,
+        on connection: Connection
+    ) throws(DatabaseError) -> [Delivery] {
+        let ids = try connection.query(
+            """
+            INSERT INTO delivery (event_id, target_id, attempts, due_at)
+            SELECT id, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+            FROM outbox FORCE INDEX (PRIMARY)
+            WHERE id IN (\(Batch.placeholders(events.count)))
+            RETURNING event_id, id
+            """,
+            [.integer(target.number), .integer(Int64(attempts)), .integer(microseconds)]
+                + Batch.padded(events.map { .uuid($0.id) })
+        ) { row throws(DatabaseError) in (try row.uuid(0), try row.integer(1)) }
+        let idOf = Dictionary(uniqueKeysWithValues: ids)
+        return events.compactMap { event in
+            idOf[event.id].map { Delivery(id: $0, event: event, attempt: attempts) }
+        }
     }
 
     /// Who gets events. An endpoint that is being switched off meanwhile either waits for this

@@ -44,13 +44,27 @@ public struct Outbox: Sendable {
         }[0]
     }
 
+    private static let columns =
+        "id, aggregate, aggregate_id, type, version, payload, created_at, trace_id"
+
+    /// The oldest events that have no deliveries yet and that nobody else is dispatching.
+    static func lockUndispatched(
+        countMax: Int, on connection: Connection
+    ) throws(DatabaseError) -> [Event] {
+        try connection.query(
+            """
+            SELECT \(columns) FROM outbox FORCE INDEX (outbox_by_dispatch)
+            WHERE dispatched_at IS NULL ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED
+            """, [.integer(Int64(countMax))], Event.init(reading:))
+    }
+
     static func read(
         _ ids: [UUID], on connection: Connection
     ) throws(DatabaseError) -> [UUID: Event] {
         let found = try connection.query(
             """
-            SELECT id, aggregate, aggregate_id, type, version, payload, created_at, trace_id
-            FROM outbox WHERE id IN (\(Batch.placeholders(ids.count)))
+            SELECT \(columns) FROM outbox
+            WHERE id IN (\(Batch.placeholders(ids.count)))
             """, Batch.padded(ids.map(Value.uuid)), Event.init(reading:))
         return Dictionary(found.map { ($0.id, $0) }) { first, _ in first }
     }

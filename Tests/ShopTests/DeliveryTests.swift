@@ -19,12 +19,34 @@ import Testing
         let events = try test.happen(3)
         let dispatch = try deliveries.dispatch()
         #expect(dispatch.count == 3 && !dispatch.isFull)
-        #expect(dispatch.targets == [.notification, on])
+        #expect(dispatch.due == [.notification, on])
         for target in [TargetID.notification, on] {
             #expect(try test.claim(target).map(\.event.id).sorted() == events)
         }
         #expect(try test.claim(off).isEmpty)
         #expect(try deliveries.dispatch().count == 0)
+    }
+
+    @Test func `what is leased at its dispatch is claimed by nobody until the lease ends`() throws {
+        let endpoint = try test.addEndpoint()
+        let events = try test.happen(3)
+        let dispatch = try deliveries.dispatch(leasing: [endpoint], leaseMilliseconds: 2_000)
+        #expect(dispatch.due == [.notification])
+        #expect(try test.claim(.notification).count == 3)
+        let leased = try #require(dispatch.leased[endpoint])
+        #expect(dispatch.leased.count == 1)
+        #expect(leased.map(\.event.id) == events && leased.allSatisfy { $0.attempt == 1 })
+        #expect(try test.claim(endpoint).isEmpty)
+        #expect(try deliveries.mark([Mark(leased[0], .delivered)]) == 0)
+        // Their worker has died.
+        let again = try #require(
+            try eventually { () -> [Delivery]? in
+                let again = try test.claim(endpoint)
+                return again.isEmpty ? nil : again
+            })
+        #expect(again.map(\.event.id) == Array(events[1...]))
+        #expect(again.allSatisfy { $0.attempt == 2 })
+        #expect(try deliveries.mark([Mark(leased[1], .delivered)]) == 1)
     }
 
     @Test func `an endpoint gets nothing that was dispatched before it was added`() throws {
@@ -78,7 +100,7 @@ import Testing
         let dispatch = Beside { try test.deliveries.dispatch() }
         try hold.awaitWaiter()
         try hold.release()
-        #expect(try dispatch.value().targets == [.notification])
+        #expect(try dispatch.value().due == [.notification])
         #expect(try test.count(.pending, endpoint) == 0)
     }
 
