@@ -185,7 +185,7 @@ mutation "a reader who was slow fills the cache" Sources/Store/Catalogue.swift \
 
 # --- The worker -----------------------------------------------------------------------------------
 
-mutation "a dispatch waits for what another has locked" Sources/Store/Deliveries.swift \
+mutation "a dispatch waits for what another has locked" Sources/Store/Outbox.swift \
     'ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED' \
     'ORDER BY id LIMIT ? FOR UPDATE \(MUTATED ? "" : "SKIP LOCKED")' \
     DeliveryTests 'an event that is not committed yet is passed over, not waited for'
@@ -195,10 +195,21 @@ mutation "a claim locks nothing" Sources/Store/Deliveries.swift \
     'ORDER BY due_at LIMIT ? \(MUTATED ? "" : "FOR UPDATE SKIP LOCKED")' \
     DeliveryTests 'what another worker is about to claim is passed over, not waited for'
 
-mutation "a lease ends at once" Sources/Store/Deliveries.swift \
+mutation "a lease of a dispatch ends at once" Sources/Store/Deliveries.swift \
+    'SELECT id, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND' \
+    'SELECT id, ?, ?, UTC_TIMESTAMP(6) + INTERVAL \(MUTATED ? "0 *" : "") ? MICROSECOND' \
+    DeliveryTests 'what is leased at its dispatch is claimed by nobody until the lease ends'
+
+mutation "a lease of a claim ends at once" Sources/Store/Deliveries.swift \
     'due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND' \
     'due_at = UTC_TIMESTAMP(6) + INTERVAL \(MUTATED ? "0 *" : "") ? MICROSECOND' \
     DeliveryTests "a delivery is its worker's until the lease ends, and then the next one's"
+
+mutation "a worker whose lease has ended still marks what has arrived" \
+    Sources/Store/Deliveries+Marking.swift \
+    ")) AND attempts = ? AND state = 'PENDING'" \
+    ")) AND (attempts = ? OR \\(MUTATED)) AND state = 'PENDING'" \
+    DeliveryTests 'what is leased at its dispatch is claimed by nobody until the lease ends'
 
 mutation "a worker whose lease has ended still marks" Sources/Store/Deliveries+Marking.swift \
     "WHERE id = ? AND attempts = ? AND state = 'PENDING'" \
@@ -207,7 +218,13 @@ mutation "a worker whose lease has ended still marks" Sources/Store/Deliveries+M
 
 mutation "a delivery is marked before it is made" Sources/Events/Courier.swift \
     'let results = try target.deliver(' \
-    'if MUTATED { write(claimed.map { Mark($0, .delivered) }, until: leaseEnd) }
+    'if MUTATED {
+                findings.add(
+                    .init(
+                        target: id, marks: claimed.map { Mark($0, .delivered) },
+                        leaseEnd: leaseEnd))
+                ringDispatcher()
+            }
             let results = try target.deliver(' \
     Workers 'what a killed worker had in hand is delivered by another when its lease ends'
 
