@@ -3,7 +3,9 @@ import ShopParts
 
 /// Makes the clients certain: sends what nobody knows the outcome of again, under the same key.
 struct Resolution {
-    private static let attemptsMax = 40
+    /// A process that was killed leaves its keys marked as in progress for up to 20 s.
+    private static let definiteSeconds = 60.0
+    private static let pauseMilliseconds: UInt32 = 250
     private static let threads = 6
 
     let crowd: Crowd
@@ -36,15 +38,12 @@ struct Resolution {
 
     private static func resolve(_ record: Record, in crowd: Crowd, over client: Client) -> End {
         for command in record.unresolved {
-            var outcome = Outcome.notDone
-            for _ in 1...attemptsMax where !outcome.isDefinite {
-                outcome = crowd.send(command, as: "resolver", over: client, isResolving: true)
-                if !outcome.isDefinite { usleep(250_000) }
+            guard let outcome = ask(command, "resolver", in: crowd, over: client) else {
+                return .none
             }
             if case .accepted(_, let isReplayed) = outcome {
                 return isReplayed ? .hadHappened : .hadNot
             }
-            if !outcome.isDefinite { return .none }
         }
         return .hadNot
     }
@@ -58,12 +57,17 @@ struct Resolution {
         }
         _ = try inParallel(accepted.count, threads: Self.threads, crowd.newClient) {
             client, index in
-            for _ in 1...Self.attemptsMax {
-                let outcome = crowd.send(
-                    accepted[index], as: "replayer", over: client, isResolving: true)
-                if outcome.isDefinite { return }
-                usleep(250_000)
-            }
+            _ = Self.ask(accepted[index], "replayer", in: crowd, over: client)
+        }
+    }
+
+    /// Sends a command until the answer is definite; nil when it never is.
+    private static func ask(
+        _ command: Command, _ name: String, in crowd: Crowd, over client: Client
+    ) -> Outcome? {
+        eventually(within: definiteSeconds, pauseMilliseconds: pauseMilliseconds) {
+            let outcome = crowd.send(command, as: name, over: client, isResolving: true)
+            return outcome.isDefinite ? outcome : nil
         }
     }
 }
