@@ -90,6 +90,7 @@ struct Settler {
         let deadline = MonotonicTime.now.advanced(byMilliseconds: patience.milliseconds)
         var attempt = 1
         while true {
+            let cause: String
             do {
                 let result = try pool.withConnection { [guarding = guarding(attempt)] connection in
                     try settlement.attempt(guarding, on: connection, drawing: &numbers)
@@ -99,11 +100,14 @@ struct Settler {
                 return result
             } catch let unknown as Settlement.Unknown {
                 if let result = try resolve(unknown) { return result }
+                cause = "a COMMIT was lost"
             } catch {
                 try note(error)
+                cause = "\(error)"
             }
             guard attempt < patience.attemptsMax, .now < deadline else {
-                throw Unsettled(failure: .notDone(cause: "given up after \(attempt) attempts"))
+                throw Unsettled(
+                    failure: .notDone(cause: "given up after \(attempt) attempts: \(cause)"))
             }
             patience.pause(after: attempt)
             attempt += 1

@@ -143,7 +143,7 @@ struct CommerceFaults: ParsableCommand {
         private static let millisecondsMax = 250.0
 
         @Option(help: "How often each is measured.")
-        var rounds = 5
+        var rounds = 8
 
         @Option(help: "Where the shop's folder is made. A short path.")
         var folder: String

@@ -115,6 +115,7 @@ package struct RestartFigure: Sendable {
 /// What a memcached that hangs costs the orders, measured in turn with one that is well.
 package struct MemcachedFigure: Sendable {
     private static let clients = 32
+    /// With two time-outs: memcached is tried again every two seconds.
     private static let roundSeconds = 4.0
 
     /// Orders a second of each round, while memcached is well and while it hangs.
@@ -135,6 +136,8 @@ package struct MemcachedFigure: Sendable {
         try shop.makeRich()
         let buyers = Buyers(Self.clients, at: shop.port)
         defer { buyers.stop() }
+        // What they deliver in one round they spare the next.
+        for name in ShopUnderFaults.workers { shop[name].stop() }
         let memcached = shop["memcached"]
         defer { memcached.current.signalAll(SIGCONT) }
         _ = Self.round(of: buyers)  // Connections, plans and caches are made.

@@ -159,6 +159,8 @@ extension ShopUnderFaults {
             "COMMERCE_WORKERS": "32",
             "COMMERCE_LOG_REQUESTS": "failed",
             "MALLOC_ARENA_MAX": "2",
+            // While it storms, too.
+            "COMMERCE_AUDIT_INTERVAL": "10",
             // Events come again at once, and what a dead worker had is soon due.
             "COMMERCE_DELIVERY_PAUSE_MS": "20", "COMMERCE_DELIVERY_ATTEMPTS": "100",
             "COMMERCE_DELIVERY_LEASE_SECONDS": "5",
