@@ -32,7 +32,7 @@ struct Notify: ParsableCommand {
         let logger = Startup.logger(shared)
         let pool = Startup.pool("notify", Self.databaseConnections, shared)
         let service = try settings.service(pool, logger)
-        try Startup.inspect(pool, logger)
+        try Startup.inspect(pool, logger, until: signals)
         NotificationConsumer(broker, service: service, options: options, logger: logger)
             .run(until: signals)
         logger.info("stopped")

@@ -6,6 +6,7 @@ import Logging
 import MariaDB
 import Memcached
 import Store
+import Threads
 
 /// How the commands begin.
 enum Startup {
@@ -46,8 +47,10 @@ enum Startup {
     }
 
     /// Checks that the database is one that orders can be entrusted to.
-    static func inspect(_ pool: Pool, _ logger: Logger) throws {
-        try retrying(seconds: databaseStartSeconds, logger) {
+    ///
+    /// - Throws: `ExitCode.success` where the process is told to stop before MariaDB answers.
+    static func inspect(_ pool: Pool, _ logger: Logger, until signals: StopSignals) throws {
+        try retrying(seconds: databaseStartSeconds, logger, until: signals) {
             try pool.withConnection { connection in
                 for warning in try ServerCheck.inspect(connection).warnings {
                     logger.critical("DURABILITY AT RISK: \(warning)")
@@ -64,14 +67,17 @@ enum Startup {
 
     /// A database that starts together with us may need a moment.
     private static func retrying(
-        seconds: Int, _ logger: Logger, _ body: () throws -> Void
+        seconds: Int, _ logger: Logger, until signals: StopSignals, _ body: () throws -> Void
     ) throws {
         for _ in 0..<seconds {
             do {
                 return try body()
             } catch let error as DatabaseError where error.kind == .connectionLost {
                 logger.warning("waiting for MariaDB", metadata: ["cause": "\(error)"])
-                sleep(1)
+                guard !signals.pause(seconds: 1) else {
+                    logger.info("stopped")
+                    throw ExitCode.success
+                }
             }
         }
         try body()

@@ -42,7 +42,7 @@ struct Work: ParsableCommand {
         let pool = Startup.pool("work", settings.shared.databaseConnections, settings.shared)
         observatory.observe(pool, as: "work")
         observatory.observeDatabase(by: pool)
-        try Startup.inspect(pool, logger)
+        try Startup.inspect(pool, logger, until: signals)
 
         let notification = try settings.notifications.target(pool, logger)
         let worker = Worker(

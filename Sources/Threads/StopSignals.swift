@@ -43,6 +43,14 @@ public final class StopSignals: Sendable {
         return isDone()
     }
 
+    /// Blocks until the first signal or until the time is over.
+    ///
+    /// - Returns: whether a signal has come.
+    public func pause(seconds: Int) -> Bool {
+        let ticks = seconds * 1_000_000_000 / Self.tickNanoseconds
+        return (0..<ticks).contains { _ in hasArrived() }
+    }
+
     /// Waits at most one tick.
     private func hasArrived() -> Bool {
         var signals = Self.signals

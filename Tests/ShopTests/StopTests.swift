@@ -176,6 +176,26 @@ import Testing
         #expect(access("\(shop.folder)/commerce.sock", F_OK) != 0)
     }
 
+    @Test func `a process that still waits for MariaDB stops, too`() throws {
+        let scratch = try ScratchFolder()
+        let settings = [
+            "COMMERCE_SOCKET": "\(scratch.path)/c.sock",
+            "COMMERCE_DATABASE_SOCKET": "\(scratch.path)/nobody.sock",
+            "COMMERCE_DATABASE_NAME": "shop", "COMMERCE_DATABASE_USER": "shop",
+            "COMMERCE_NOTIFICATION_FILE": "\(scratch.path)/n.jsonl",
+            "COMMERCE_AMQP_URL": "amqp://127.0.0.1:1",
+        ]
+        let parts = try ["serve", "work", "notify"].map { command in
+            try Part(
+                [TestRun.commerce, command], settings: settings,
+                log: "\(scratch.path)/\(command).log")
+        }
+        for part in parts { try part.awaitLine("waiting for MariaDB") }
+        for part in parts { part.signal(SIGTERM) }
+        // Who waits to the end gives up, with 78.
+        for part in parts { #expect(part.end(within: 30) == 0, "\(contents(of: part.log))") }
+    }
+
     @Test func `a killed responder under load doubles nothing`() throws {
         let shop = try Shop()
         let books = try prepare(shop)

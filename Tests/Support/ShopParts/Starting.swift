@@ -110,7 +110,7 @@ extension Part {
     }
 
     /// Waits until its log says that it works.
-    private func awaitLine(_ word: String) throws {
+    package func awaitLine(_ word: String) throws {
         let status = eventually(within: Self.startSeconds) {
             contents(of: log).contains(word) ? 0 : ended
         }
