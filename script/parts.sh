@@ -144,8 +144,11 @@ start_worker() {
 start_notifier() {
     local folder=$1
     [[ -n ${COMMERCE_AMQP_URL-} ]] || return 0
-    COMMERCE_NOTIFICATION_FILE=${COMMERCE_NOTIFICATION_FILE:-$folder/notifications.jsonl} \
+    rm -f "$folder/notify.sock"
+    COMMERCE_NOTIFY_SOCKET=$folder/notify.sock \
+        COMMERCE_NOTIFICATION_FILE=${COMMERCE_NOTIFICATION_FILE:-$folder/notifications.jsonl} \
         start_part notifier "$folder/notifier.log" nice -n 5 "$binary" notify
+    wait_for notifier "$commerce_start_seconds" test -S "$folder/notify.sock"
 }
 
 # Replaces one line's text in a copied configuration, and makes sure that it was there.
@@ -221,6 +224,8 @@ start_mariadb_exporter() {
 start_prometheus() {
     local folder=$1 port=$2 own=127.0.0.1:$(($2 + 1)) file=$1/prometheus.yml port_pair edits=()
     cp "$repository/monitoring/prometheus.yml" "$repository/monitoring/alerts.yml" "$folder/"
+    [[ -z ${COMMERCE_AMQP_URL-} ]] ||
+        sed -i '/^  # - job_name: notify$/,/^$/s/^  # /  /' "$file" # There is a notifier, then.
     for port_pair in "8080 $port" "9090 $((port + 1))" "9104 $((port + 2))" "9113 $((port + 3))"; do
         grep -qF "\"127.0.0.1:${port_pair% *}\"" "$file" ||
             die "monitoring/prometheus.yml has no port ${port_pair% *}"

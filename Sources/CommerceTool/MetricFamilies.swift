@@ -53,6 +53,7 @@ enum MetricFamilies {
                 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 21_600,
                 86_400,
             ]),
+        "commerce_broker_up": .init("Whether RabbitMQ answered the last time."),
         "commerce_outbox_undispatched": .init("Events that no target has been given yet."),
         "commerce_outbox_pending": .init("Deliveries that are still to be made."),
         "commerce_outbox_dead": .init("Deliveries that were given up."),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Events
+import FastCGI
 import Logging
 import Store
 import Threads
@@ -10,7 +11,7 @@ struct Notify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send the notifications that come through RabbitMQ, until SIGTERM.",
         discussion: Setting.help(
-            Setting.ofTheDatabase + Setting.ofNotifications
+            Setting.ofTheDatabase + [.notifySocket] + Setting.ofNotifications
                 + [.amqpURL, .amqpAuthorities, .deliveryPause, .logLevel, .logFormat]))
 
     /// One reads and notes; the other is for one that has been lost and is not given back yet.
@@ -30,11 +31,19 @@ struct Notify: ParsableCommand {
             ?? options.firstPauseMilliseconds
         guard let broker = settings.broker else { throw SettingError(.amqpURL, "is missing") }
         let logger = Startup.logger(shared)
+        let observatory = Observatory(role: "notify")
+        observatory.begin()
         let pool = Startup.pool("notify", Self.databaseConnections, shared)
+        observatory.observe(pool, as: "notify")
+        observatory.observeDatabase(by: pool)
         let service = try settings.service(pool, logger)
         try Startup.inspect(pool, logger, until: signals)
+        let probes = try observatory.responder(
+            at: Startup.environment.text(.notifySocket), shared, Cache(nil, prefix: ""), logger,
+            until: signals)?.start()
         NotificationConsumer(broker, service: service, options: options, logger: logger)
             .run(until: signals)
+        probes?.stop()
         logger.info("stopped")
     }
 }

@@ -1,9 +1,12 @@
+import API
 import FastCGI
 import Glibc
+import Logging
 import MariaDB
 import Metrics
 import Prometheus
 import Store
+import Threads
 
 /// The metrics of a process: where they are kept, and what is read when they are asked for.
 struct Observatory {
@@ -53,5 +56,35 @@ struct Observatory {
         registry.observe(.gauge, "commerce_workers") { Double(workers) }
         registry.observe(.gauge, "commerce_workers_busy") { Double(responder.workersBusy) }
         registry.observe(.gauge, "commerce_requests_in_hand") { Double(responder.requestsInHand) }
+    }
+}
+
+// MARK: - A socket for probes only
+
+extension Observatory {
+    /// One may wait for MariaDB.
+    private static let probeWorkers = 2
+
+    /// What answers `/livez`, `/readyz` and `/metrics` for a command that answers nothing else.
+    ///
+    /// - Parameters:
+    ///   - path: of the FastCGI socket. Nil: nobody can ask the process anything.
+    ///   - cache: that of the process, without an address where it uses none.
+    func responder(
+        at path: String?, _ settings: Settings, _ cache: Cache, _ logger: Logger,
+        until signals: StopSignals
+    ) throws -> Responder? {
+        guard let path else { return nil }
+        let pool = Startup.pool("probes", 1, settings)
+        observe(pool, as: "probes")
+        observe(cache)
+        let probes = Probes(
+            health: Health(pool: pool, cache: cache), isDraining: { signals.haveCome },
+            metrics: { page })
+        var limits = Responder.Limits()
+        limits.workers = Self.probeWorkers
+        return try Responder(
+            on: try .bound(to: path), limits: limits, logger: logger,
+            handler: probes.respond(to:from:))
     }
 }

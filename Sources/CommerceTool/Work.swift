@@ -25,9 +25,6 @@ struct Work: ParsableCommand {
     /// Between two counts of what waits.
     private static let backlogSeconds = 15
 
-    /// One may wait for MariaDB.
-    private static let probeWorkers = 2
-
     func run() throws {
         let signals = StopSignals()
         try Startup.orOneLine { try work(until: signals) }
@@ -55,31 +52,14 @@ struct Work: ParsableCommand {
         let audits = Upkeep.audits(
             settings.audit, of: settings.shared.database, logger: logger,
             isStopped: { signals.haveCome })
-        let probes = try Self.probes(settings, signals, observatory, logger)?.start()
+        let probes = try observatory.responder(
+            at: settings.socketPath, settings.shared, Startup.cache(settings.shared), logger,
+            until: signals)?.start()
         worker.run(until: signals)
         probes?.stop()
         for upkeep in upkeeps { upkeep.stop() }
         audits?.stop()
         logger.info("stopped")
-    }
-
-    private static func probes(
-        _ settings: WorkSettings, _ signals: StopSignals, _ observatory: Observatory,
-        _ logger: Logger
-    ) throws -> Responder? {
-        guard let path = settings.socketPath else { return nil }
-        let pool = Startup.pool("probes", 1, settings.shared)
-        observatory.observe(pool, as: "probes")
-        let cache = Startup.cache(settings.shared)
-        observatory.observe(cache)
-        let probes = Probes(
-            health: Health(pool: pool, cache: cache), isDraining: { signals.haveCome },
-            metrics: { observatory.page })
-        var limits = Responder.Limits()
-        limits.workers = probeWorkers
-        return try Responder(
-            on: try .bound(to: path), limits: limits, logger: logger,
-            handler: probes.respond(to:from:))
     }
 
     private static func upkeeps(

@@ -231,7 +231,7 @@ final class Courier: Sendable {
         findings.add(.init(target: id, marks: marks, leaseEnd: leaseEnd))
         ringDispatcher()
         for (delivery, result) in zip(claimed, results) {
-            measurements.count(result, of: delivery.event)
+            measurements.count(result, of: delivery.event.id)
             log(result, of: delivery)
         }
         if let gone = results.lazy.compactMap(\.causeOfGoing).first {

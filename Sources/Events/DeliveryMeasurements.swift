@@ -25,7 +25,8 @@ struct DeliveryMeasurements: Sendable {
         gone = counter("gone")
     }
 
-    func count(_ result: DeliveryResult, of event: Event) {
+    /// - Parameter event: the id of an event, which knows when it was made.
+    func count(_ result: DeliveryResult, of event: UUID) {
         switch result {
         case .delivered:
             delivered.increment()
@@ -35,6 +36,13 @@ struct DeliveryMeasurements: Sendable {
         case .gone: gone.increment()
         }
     }
+}
+
+/// Whether RabbitMQ answered the last time.
+struct BrokerMeasurement: Sendable {
+    private let isUp = Gauge(label: "commerce_broker_up")
+
+    func show(answers: Bool) { isUp.record(answers ? 1 : 0) }
 }
 
 /// What waits, for an operator who asks whether events arrive.
@@ -59,10 +67,10 @@ public struct BacklogMeasurements: Sendable {
     }
 }
 
-extension Event {
-    /// Since its id was made, by this machine's clock; nil where the id does not say when that was.
+extension UUID {
+    /// Since it was made, by this machine's clock; nil where it does not say when that was.
     fileprivate var ageMilliseconds: Int64? {
-        let bytes = withUnsafeBytes(of: id.uuid) { Array($0) }
+        let bytes = withUnsafeBytes(of: uuid) { Array($0) }
         guard bytes[6] >> 4 == 7 else { return nil }
         let made = bytes.prefix(6).reduce(0) { $0 << 8 | Int64($1) }
         var now = timespec()

@@ -1,6 +1,7 @@
 public import AMQP
 import Glibc
 public import Logging
+import Store
 import Synchronization
 public import Threads
 
@@ -36,6 +37,8 @@ public final class NotificationConsumer: Sendable {
     private let service: NotificationService
     private let options: Options
     private let logger: Logger
+    private let measurements: DeliveryMeasurements
+    private let brokerMeasurement = BrokerMeasurement()
     private let isStopped = Atomic<Bool>(false)
     private let hasEnded = Atomic<Bool>(false)
 
@@ -47,6 +50,7 @@ public final class NotificationConsumer: Sendable {
         self.service = service
         self.options = options
         self.logger = logger
+        measurements = DeliveryMeasurements(of: .notification, service)
     }
 
     /// Works until `signals` reports a stop; then finishes what is being sent. What waits for another
@@ -83,11 +87,13 @@ public final class NotificationConsumer: Sendable {
                 let consumer = try Consumer(
                     connection, of: EventQueue.notifications, prefetch: options.prefetch)
                 logger.info("consuming", metadata: ["broker": "\(broker)"])
+                brokerMeasurement.show(answers: true)
                 isAway = false
                 pause.reset()
                 var desk = MessageDesk(consumer, options, logger)
                 while goesOn { try serve(&desk) }
             } catch {
+                brokerMeasurement.show(answers: false)
                 // Once, and not for each attempt.
                 if !isAway {
                     logger.warning("waiting for RabbitMQ", metadata: ["cause": "\(error)"])
@@ -109,7 +115,10 @@ public final class NotificationConsumer: Sendable {
             rest(milliseconds: try desk.putBack(messages, cause: error.cause))
             return
         }
-        for (message, result) in zip(messages, results) { try desk.settle(message, result) }
+        for (message, result) in zip(messages, results) {
+            measurements.count(result, of: message.event.id)
+            try desk.settle(message, result)
+        }
     }
 
     private func rest(milliseconds: Int) {

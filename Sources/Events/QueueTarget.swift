@@ -16,6 +16,7 @@ public final class QueueTarget: Target {
     private static let idleSecondsMax = 30
 
     private let broker: Broker
+    private let measurement = BrokerMeasurement()
     /// Deliveries take turns.
     private let line = Mutex<Line?>(nil)
 
@@ -32,6 +33,17 @@ public final class QueueTarget: Target {
     public var eventsMax: Int { 256 }
 
     public func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
+        do throws(TargetUnavailable) {
+            let results = try publish(events)
+            measurement.show(answers: true)
+            return results
+        } catch {
+            measurement.show(answers: false)
+            throw error
+        }
+    }
+
+    private func publish(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
         try line.withLock { line throws(TargetUnavailable) in
             let publisher = try Self.publisher(line, broker)
             line = nil

@@ -4,12 +4,14 @@ import MariaDB
 import Synchronization
 import Testing
 
-/// A shop with a worker and a Prometheus, in which something always happens, and the faults that
-/// alerts are about.
+/// A shop with all that it may have, and a Prometheus, in which something always happens, and the
+/// faults that alerts are about.
 final class MonitoredShop: Sendable {
     let shop: Shop
     let monitoring: Monitoring
     let proxy: Proxy
+    let broker: TestBroker
+    private let notifier: Part
     private let worker: Mutex<Part?>
     private let workerSettings: [String: String]
     private let isOver: Tally
@@ -20,6 +22,7 @@ final class MonitoredShop: Sendable {
     /// Few enough for a handful of requests to take them all.
     private static let workers = 4
     private static let connections = 2
+
     init() throws {
         let shop = try Shop(
             [
@@ -28,12 +31,15 @@ final class MonitoredShop: Sendable {
             ], hasProxy: true)
         self.shop = shop
         proxy = try #require(shop.proxy)
+        broker = try TestBroker()
         workerSettings = try shop.database.settings().merging([
             "COMMERCE_WORK_SOCKET": "\(shop.folder)/work.sock",
             "COMMERCE_MEMCACHED": "\(shop.folder)/memcached.sock",
             "COMMERCE_WEBHOOKS_ALLOW_PRIVATE": "1", "COMMERCE_DELIVERY_ATTEMPTS": "2",
             "COMMERCE_DELIVERY_PAUSE_MS": "10", "COMMERCE_AUDIT_INTERVAL": "1",
+            "COMMERCE_AMQP_URL": broker.url,
         ]) { $1 }
+        notifier = try Self.startNotifier(of: broker, in: shop)
         worker = Mutex(try Part.worker(workerSettings, in: shop.folder))
         let isOver = Tally()
         self.isOver = isOver
@@ -45,6 +51,18 @@ final class MonitoredShop: Sendable {
         isOver.add()
         stopWorker()
         try? customer.value()
+    }
+
+    private static func startNotifier(of broker: TestBroker, in shop: Shop) throws -> Part {
+        let part = try Part(
+            [TestRun.commerce, "notify"],
+            settings: try shop.database.settings().merging([
+                "COMMERCE_AMQP_URL": broker.url,
+                "COMMERCE_NOTIFICATION_FILE": "\(shop.folder)/notifications.jsonl",
+                "COMMERCE_NOTIFY_SOCKET": "\(shop.folder)/notify.sock",
+            ]) { $1 }, log: "\(shop.folder)/notifier.log")
+        try part.awaitLine("consuming")
+        return part
     }
 
     /// Some of everything that a shop is asked for, a few times a second. What fails is what the
@@ -176,6 +194,8 @@ extension MonitoredShop {
             worker = nil
         }
     }
+
+    func stopNotifier() { notifier.stop() }
 
     /// Starts the worker again, while an audit that never ends is under way elsewhere.
     func withAuditsBlocked(_ body: () async throws -> Void) async throws {

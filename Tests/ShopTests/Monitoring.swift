@@ -134,6 +134,7 @@ extension Monitoring {
         let rules = contents(of: "\(folder)/alerts.yml")
             .replacing(/for: (\d+)m\n/) { "for: \(2 * (Int($0.1) ?? 0))s\n" }
         var file = contents(of: "\(folder)/prometheus.yml")
+            .replacing(/\n  # (- job_name: notify|  )/) { "\n  \($0.1)" }
         for (usual, quick) in [
             ("scrape_interval: 15s", "scrape_interval: 2s"),
             ("scrape_timeout: 10s", "scrape_timeout: 2s"),

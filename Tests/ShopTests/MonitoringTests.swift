@@ -9,6 +9,8 @@ import Testing
         let shop = try MonitoredShop()
         let empty = try await shop.panelsWithoutData()
         #expect(empty == [])
+        let told = #"commerce_deliveries_total{job="notify",target="notification"} > 0"#
+        #expect(try !shop.monitoring.client.query(told).isEmpty)
         #expect(try shop.alarms() == [])
 
         try await shop.fires("CommitOutcomeUnknown") { wait in
@@ -18,16 +20,18 @@ import Testing
         #expect(try shop.panelOfAlertsHasData())
         try await shop.fires(
             "LedgerConflictsHigh", "MemcachedDown", "ExporterDown", "DeadLetters", "EventsLate",
-            "AuditViolation"
+            "AuditViolation", "RabbitMQDown"
         ) { wait in
             shop.shop.killMemcached()
             shop.monitoring.nginxExporter.killNow()
+            shop.broker.killNow()
             try shop.addFailingReceivers()
             try shop.breakTheBooks()
             try await shop.withRival { try await wait { try shop.ageEvents() } }
         }
-        try await shop.fires("WorkerDown") { wait in
+        try await shop.fires("WorkerDown", "NotifierDown") { wait in
             shop.stopWorker()
+            shop.stopNotifier()
             try await wait {}
         }
         try await shop.fires("AuditNotRun") { wait in
@@ -62,6 +66,8 @@ import Testing
             settings: [
                 "COMMERCE_BINARY": TestRun.commerce, "COMMERCE_BUFFER_POOL": "64M",
                 "COMMERCE_HTTP_PORT": "\(port)", "COMMERCE_RUN_DIR": scratch.path,
+                // Nobody is there: the notifier waits, and tells its metrics.
+                "COMMERCE_AMQP_URL": "amqp://127.0.0.1:1",
             ], log: "\(scratch.path)/server.log")
         let status = try await awaited(within: 120) {
             contents(of: server.log).contains("Prometheus: http://127.0.0.1:\(port + 1),")
@@ -70,7 +76,7 @@ import Testing
         try #require(status == 0, "\(contents(of: server.log))")
 
         let prometheus = PrometheusClient(port: port + 1)
-        let jobs = ["mariadb", "nginx", "prometheus", "serve", "work"]
+        let jobs = ["mariadb", "nginx", "notify", "prometheus", "serve", "work"]
         let up = try await awaited(within: 60) {
             let up = try prometheus.query("up == 1").compactMap { $0.metric["job"] }.sorted()
             return up == jobs ? up : nil

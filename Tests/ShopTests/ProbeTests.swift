@@ -62,6 +62,32 @@ import Testing
         try shop.waitUntilReady()
     }
 
+    @Test func `the notifier is asked through nginx as the worker is`() throws {
+        let shop = try Shop()
+        let notifier = try Part(
+            [TestRun.commerce, "notify"],
+            settings: try shop.database.settings().merging([
+                // Nobody is there.
+                "COMMERCE_AMQP_URL": "amqp://127.0.0.1:1",
+                "COMMERCE_NOTIFICATION_FILE": "\(shop.folder)/n.jsonl",
+                "COMMERCE_NOTIFY_SOCKET": "\(shop.folder)/notify.sock",
+            ]) { $1 }, log: "\(shop.folder)/notifier.log")
+        try notifier.awaitLine("waiting for RabbitMQ")
+        for path in ["/notify/livez", "/notify/readyz"] {
+            #expect(try shop.get(path).status == 200)
+        }
+        #expect(try shop.get("/notify/nowhere").status == 404)
+        let page = try MetricsPage(shop.get("/notify/metrics"))
+        #expect(try page.complaints(in: shop.folder) == "")
+        #expect(page.explained == page.families)
+        #expect(page.values["commerce_broker_up"] == 0)
+        #expect(page["commerce_database_up"] == 1)
+        #expect(page.text.contains("role=\"notify\""))
+        notifier.signal(SIGTERM)
+        #expect(notifier.end(within: 30) == 0)
+        #expect(access("\(shop.folder)/notify.sock", F_OK) != 0)
+    }
+
     @Test func `the probes' socket goes with the process and has a successor's in its place`()
         throws
     {
