@@ -131,7 +131,11 @@ let package = Package(
             swiftSettings: strict),
 
         // Rules without I/O.
-        .testTarget(name: "CommerceTests", dependencies: ["Commerce"], swiftSettings: strict),
+        .testTarget(
+            name: "CommerceTests", dependencies: ["Commerce", "SeededRandom"],
+            swiftSettings: strict),
+        .target(
+            name: "SeededRandom", path: "Tests/Support/SeededRandom", swiftSettings: strict),
         .testTarget(
             name: "EventsTests", dependencies: ["Events", "Store"], swiftSettings: strict),
         // Parts on the real thing that each wraps.
@@ -178,7 +182,7 @@ let package = Package(
             dependencies: [
                 "AMQP", "API", "Commerce", "CommerceFaults", "CommerceTool", "Events", "Faults",
                 "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Memcached", "Prometheus",
-                "ShopParts", "Store", "Threads",
+                "SeededRandom", "ShopParts", "Store", "Threads",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

@@ -1,31 +1,12 @@
-import Glibc
+import SeededRandom
 
 @testable import Commerce
-
-/// A repeatable source of random numbers (Steele, Lea and Flood, 2014).
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
-}
 
 /// Commands of a few users on a few products, so that they are always in one another's way.
 struct RandomBatch: CustomStringConvertible {
     static let count = 2_000
     /// The first batch's seed; the following batches have the following numbers.
-    static let firstSeed: UInt64 =
-        getenv("COMMERCE_TEST_SEED").flatMap { UInt64(String(cString: $0)) }
-        ?? .random(in: 0 ... .max)
+    static let firstSeed = testSeed
 
     let seed: UInt64
     let snapshot: Snapshot

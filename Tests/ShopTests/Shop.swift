@@ -19,6 +19,8 @@ final class Shop: Sendable {
     private let inherited: InheritedSocket?
     private let memcachedPart: Mutex<Part?>
     private let commercePart: Mutex<Part>
+    /// Another responder, at a socket of its own, where the test asked for one.
+    private let neighborPart: Mutex<Part?>
     /// Who delivers the shop's events, where the test asked for one.
     let worker: Part?
     private let nginx: Part
@@ -30,9 +32,10 @@ final class Shop: Sendable {
     ///   - hasProxy: whether a proxy that the test can cut stands before MariaDB.
     ///   - inheritsSocket: whether the responder gets its socket as descriptor 0.
     ///   - hasWorker: whether its events are delivered.
+    ///   - hasNeighbor: whether nginx has two responders to choose from.
     init(
         _ settings: [String: String] = [:], hasProxy: Bool = false, inheritsSocket: Bool = false,
-        hasWorker: Bool = false
+        hasWorker: Bool = false, hasNeighbor: Bool = false
     ) throws {
         scratch = try ScratchFolder()
         let folder = scratch.path
@@ -53,8 +56,10 @@ final class Shop: Sendable {
         memcachedPart = Mutex(try Self.startMemcached(in: folder))
         commercePart = Mutex(
             try Self.startCommerce(self.settings, inherited, in: folder))
+        neighborPart = Mutex(
+            hasNeighbor ? try Self.startNeighbor(self.settings, in: folder) : nil)
         worker = hasWorker ? try Part.worker(self.settings, in: folder) : nil
-        (nginx, port) = try Self.startNginx(in: folder)
+        (nginx, port) = try Self.startNginx(in: folder, hasNeighbor: hasNeighbor)
         client = Mutex(Client(port: port))
         try waitUntilReady()
     }
@@ -63,6 +68,7 @@ final class Shop: Sendable {
         client.withLock { $0.disconnect() }
         nginx.stop()
         commercePart.withLock { $0.stop() }
+        neighborPart.withLock { $0?.stop() }
         worker?.stop()
         killMemcached()  // It keeps nothing, and takes a second to say goodbye.
     }
@@ -177,6 +183,15 @@ final class Shop: Sendable {
         commercePart.withLock { $0 = part }
     }
 
+    /// The other responder.
+    var neighbor: Part? { neighborPart.withLock { $0 } }
+
+    /// Starts the other responder again.
+    func restartNeighbor() throws {
+        let part = try Self.startNeighbor(settings, in: folder)
+        neighborPart.withLock { $0 = part }
+    }
+
     func waitUntilReady() throws {
         let answer = try eventually(within: 30) {
             if let status = commerce.ended {
@@ -204,14 +219,28 @@ extension Shop {
             log: "\(folder)/\(TestRun.freshName("commerce")).log")
     }
 
-    private static func startNginx(in folder: String) throws -> (Part, UInt16) {
+    private static func startNeighbor(
+        _ settings: [String: String], in folder: String
+    ) throws -> Part {
+        let own = ["COMMERCE_SOCKET": "\(folder)/second.sock"]
+        return try startCommerce(settings.merging(own) { $1 }, nil, in: folder)
+    }
+
+    private static func startNginx(
+        in folder: String, hasNeighbor: Bool
+    ) throws -> (Part, UInt16) {
         let port = try freePort()
         // A test may be a client from elsewhere: its X-Client is where it comes from.
         let listen =
             "set_real_ip_from 127.0.0.1; real_ip_header X-Client; listen 127.0.0.1:\(port)"
+        let second = ["sock;", "sock.probes;"].map { end in
+            let line = "server unix:/run/commerce/commerce.\(end)"
+            return (old: line, new: "\(line) server unix:/run/commerce/second.\(end)")
+        }
         let part = try Part.nginx(
             in: "\(folder)/nginx", port: port,
-            edits: [("listen 8080", listen), ("unix:/run/commerce/", "unix:\(folder)/")])
+            edits: (hasNeighbor ? second : [])
+                + [("listen 8080", listen), ("unix:/run/commerce/", "unix:\(folder)/")])
         return (part, port)
     }
 

@@ -3,71 +3,9 @@ import Testing
 
 /// A stop or a new version costs nobody an answer.
 @Suite struct Stopping {
-    /// Clients that ask without a pause until they are told to stop.
-    private final class Load: Sendable {
-        /// What went wrong, in words.
-        let faults: Beside<[String]>
-        let requests = Tally()
-        private let isOver = Tally()
-
-        init(on shop: Shop, threads: Int = 8) {
-            let (requests, isOver) = (requests, isOver)
-            faults = Beside {
-                try inParallel(threads, threads: threads, { shop.newClient() }) {
-                    client, number -> [String] in
-                    var faults: [String] = []
-                    while isOver.count == 0 && faults.count < 5 {
-                        do {
-                            let answer = try Self.ask(client, requests.add(), by: 2 + number)
-                            if answer.status != 200 {
-                                faults.append("\(answer.status) \(answer.text)")
-                            }
-                        } catch {
-                            faults.append("\(error)")
-                        }
-                    }
-                    return faults
-                }.flatMap { $0 }
-            }
-        }
-
-        private static func ask(_ client: Client, _ number: Int, by user: Int) throws -> Answer {
-            switch number % 4 {
-            case 0: try client.get("/products/101")
-            case 1: try client.get("/api/v1/users/\(user)")
-            case 2:
-                try client.post(
-                    "/api/v1/users/\(user)/charge", charge(1_000), key: "key-\(number)")
-            default:
-                try client.post(
-                    "/api/v1/orders", order(user, [(100 + user % 5 + 1, 1)], paying: 2_000))
-            }
-        }
-
-        /// Waits for so many further requests.
-        func pass(_ count: Int) throws {
-            let goal = requests.count + count
-            let passed = eventually(within: 30) {
-                requests.count >= goal || faults.isDone ? true : nil
-            }
-            if passed == nil { throw Failure("the load stands still") }
-        }
-
-        func end() throws -> [String] {
-            isOver.add()
-            return try faults.value()
-        }
-    }
-
-    private func prepare(_ shop: Shop) throws -> Books {
-        try shop.execute("UPDATE users SET point = 1000000000")
-        try shop.execute("UPDATE stock SET quantity = 1000000")
-        return try Books(shop)
-    }
-
     @Test func `a second responder takes over under load without a failed request`() throws {
         let shop = try Shop()
-        let books = try prepare(shop)
+        let books = try Load.prepare(shop)
         let load = Load(on: shop)
         try load.pass(100)
         let first = shop.commerce
@@ -75,13 +13,13 @@ import Testing
         first.signal(SIGTERM)
         #expect(first.end(within: 30) == 0)
         try load.pass(100)
-        #expect(try load.end() == [])
+        #expect(try load.end().faults == [])
         #expect(try books.discrepancies() == [])
     }
 
     @Test func `a restart on an inherited socket loses no request`() throws {
         let shop = try Shop(inheritsSocket: true)
-        let books = try prepare(shop)
+        let books = try Load.prepare(shop)
         let load = Load(on: shop)
         try load.pass(100)
         let first = shop.commerce
@@ -90,8 +28,64 @@ import Testing
         #expect(first.end(within: 30) == 0)
         try shop.startSuccessor()
         try load.pass(100)
-        #expect(try load.end() == [])
+        #expect(try load.end().faults == [])
         #expect(try books.discrepancies() == [])
+    }
+
+    /// Stops in a row; `COMMERCE_TEST_STOPS` may ask for more of them.
+    private static let stops = TestRun.environment("COMMERCE_TEST_STOPS").flatMap(Int.init) ?? 8
+    /// That drain at one time, each for up to ten seconds.
+    private static let drainingMax = 10
+
+    @Test func `stop after stop under load fails no request`() throws {
+        let shop = try Shop(["COMMERCE_DATABASE_POOL": "4"])
+        let books = try Load.prepare(shop)
+        let load = Load(on: shop)
+        var stopped: [Part] = []
+        for _ in 1...Self.stops {
+            try load.pass(100)
+            let old = shop.commerce
+            try shop.startSuccessor()
+            old.signal(SIGTERM)
+            stopped.append(old)
+            if let oldest = stopped.dropLast(Self.drainingMax).last {
+                #expect(oldest.end(within: 60) == 0)
+            }
+        }
+        for part in stopped { #expect(part.end(within: 60) == 0) }
+        try load.pass(100)
+        let report = try load.end()
+        print(
+            "\(stopped.count) stops under a load of \(report.seconds.count) requests,",
+            "p99 \(report.p99Milliseconds) ms")
+        #expect(report.faults == [])
+        #expect(try books.discrepancies() == [])
+    }
+
+    @Test func `a rolling restart of two responders fails no request`() throws {
+        let shop = try Shop(["COMMERCE_LOG_REQUESTS": "all"], hasNeighbor: true)
+        let books = try Load.prepare(shop)
+        let load = Load(on: shop)
+        try load.pass(100)
+        let (first, second) = (shop.commerce, try #require(shop.neighbor))
+        first.signal(SIGTERM)
+        #expect(first.end(within: 60) == 0)
+        try shop.startSuccessor()
+        try waitUntilUsed(shop.commerce)
+        second.signal(SIGTERM)
+        #expect(second.end(within: 60) == 0)
+        try shop.restartNeighbor()
+        try waitUntilUsed(try #require(shop.neighbor))
+        #expect(try load.end().faults == [])
+        #expect(try books.discrepancies() == [])
+    }
+
+    /// nginx leaves a server alone for ten seconds when it could not be reached.
+    private func waitUntilUsed(_ responder: Part) throws {
+        let isUsed = eventually(within: 60, pauseMilliseconds: 100) {
+            contents(of: responder.log).contains("/products/") ? true : nil
+        }
+        if isUsed == nil { throw Failure("nginx does not use it") }
     }
 
     @Test func `what has arrived at a stop is answered`() throws {
@@ -198,7 +192,7 @@ import Testing
 
     @Test func `a killed responder under load doubles nothing`() throws {
         let shop = try Shop()
-        let books = try prepare(shop)
+        let books = try Load.prepare(shop)
         let load = Load(on: shop)
         try load.pass(100)
         shop.commerce.killNow()
