@@ -42,10 +42,9 @@ final class DatabaseShare: Sendable {
 
 /// How long to rest after each turn.
 ///
-/// As long as the turn took, times the third power of how much slower the database is than it has
-/// been: a turn that takes twice as long for each row as the quickest did has others to compete with,
-/// which are orders, and is followed by eight times its rest. Without a clock, so that it can be
-/// tested.
+/// As long as the turn took, times the fourth power of how much slower the database is than it has
+/// been: where a turn takes twice as long for each row as the quickest did, there are others, which
+/// are orders, and the rest is sixteen times the turn. Without a clock, so that it can be tested.
 struct Rests {
     /// Turns of fewer rows are mostly the disk's, and say little.
     static let rowsMin = 200
@@ -54,6 +53,8 @@ struct Rests {
     /// What the quickest turn counts for after another one: in thousands of turns it is forgotten,
     /// as tables grow.
     private static let fading = 1.000_1
+    /// A single turn counts for no more: it may have been stopped altogether.
+    private static let slownessMax = 4.0
     /// Of the last turn in ``slowness``.
     private static let weight = 0.2
 
@@ -66,9 +67,9 @@ struct Rests {
         if rows >= Self.rowsMin {
             let pace = turn / .seconds(1) / Double(rows)
             quickest = min(quickest * Self.fading, pace)
-            slowness += Self.weight * (pace / quickest - slowness)
+            slowness += Self.weight * (min(pace / quickest, Self.slownessMax) - slowness)
         }
-        let factor = slowness * slowness * slowness
-        return min(turn * factor, Self.longest)
+        let square = slowness * slowness
+        return min(turn * (square * square), Self.longest)
     }
 }

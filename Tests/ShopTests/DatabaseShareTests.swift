@@ -39,9 +39,16 @@ import Testing
         #expect((1.9...2.1).contains(rests.slowness))
         // What is said by few rows does not count.
         for _ in 1...50 { _ = rests.next(after: .milliseconds(20), rows: 10) }
-        #expect(rests.next(after: .milliseconds(20), rows: 1_000) > .milliseconds(140))
+        #expect(rests.next(after: .milliseconds(20), rows: 1_000) > .milliseconds(250))
         for _ in 1...50 { _ = rests.next(after: .milliseconds(10), rows: 1_000) }
         #expect(rests.next(after: .milliseconds(10), rows: 1_000) < .milliseconds(12))
+    }
+
+    @Test func `one turn that stood still does not count for many`() {
+        var rests = Rests()
+        for _ in 1...5 { _ = rests.next(after: .milliseconds(10), rows: 1_000) }
+        _ = rests.next(after: .seconds(60), rows: 1_000)
+        #expect(rests.next(after: .milliseconds(10), rows: 1_000) < .milliseconds(60))
     }
 
     @Test func `a turn that waited for a lock is not rested from for as long`() {
