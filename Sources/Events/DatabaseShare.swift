@@ -11,11 +11,17 @@ final class DatabaseShare: Sendable {
     private struct State {
         /// When the last rest ends.
         var restEnd = ContinuousClock.now
-        var rests = Rests()
+        var rests: Rests
     }
 
     /// Held during a turn and the rest before it.
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    /// - Parameter longestRest: however slow the database is. Marks wait for as long, and must not
+    ///   miss the end of their lease by it.
+    init(longestRest: Duration) {
+        state = Mutex(State(rests: Rests(longest: longestRest)))
+    }
 
     /// Waits until it is the caller's turn, which ends with `work`.
     ///
@@ -48,8 +54,8 @@ final class DatabaseShare: Sendable {
 struct Rests {
     /// Turns of fewer rows are mostly the disk's, and say little.
     static let rowsMin = 200
-    /// A turn that waited for a lock was no work.
-    private static let longest = Duration.milliseconds(500)
+    /// However slow it is; and a turn that waited for a lock was no work.
+    private let longest: Duration
     /// What the quickest turn counts for after another one: in thousands of turns it is forgotten,
     /// as tables grow.
     private static let fading = 1.000_1
@@ -63,6 +69,8 @@ struct Rests {
     /// How many times as long as the quickest turn the last turns took, for each row.
     private(set) var slowness = 1.0
 
+    init(longest: Duration) { self.longest = longest }
+
     mutating func next(after turn: Duration, rows: Int) -> Duration {
         if rows >= Self.rowsMin {
             let pace = turn / .seconds(1) / Double(rows)
@@ -70,6 +78,6 @@ struct Rests {
             slowness += Self.weight * (min(pace / quickest, Self.slownessMax) - slowness)
         }
         let square = slowness * slowness
-        return min(turn * (square * square), Self.longest)
+        return min(turn * (square * square), longest)
     }
 }

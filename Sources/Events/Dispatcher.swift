@@ -13,6 +13,8 @@ import Threads
 /// dispatched, which spares the database a claim. A courier that does not come back for a while is
 /// not waited for; what it misses is due in the database, for it or another worker.
 final class Dispatcher: Sendable {
+    /// The longest rest of the database: half a second for a lease of a minute.
+    private static let restsInLease = 120
     /// Between two looks for new events: most of the time from a commit to the first delivery.
     private static let pollMilliseconds = 50
     /// Between two looks at all targets, for new ones, retries, and what other workers left behind.
@@ -35,7 +37,7 @@ final class Dispatcher: Sendable {
 
     private let deliveries: Deliveries
     private let makeTarget: @Sendable (TargetID) -> any Target
-    private let share = DatabaseShare()
+    private let share: DatabaseShare
     private let findings = Findings()
     private let options: Worker.Options
     private let outage: Outage
@@ -53,6 +55,8 @@ final class Dispatcher: Sendable {
         self.options = options
         self.logger = logger
         outage = Outage(logger: logger)
+        share = DatabaseShare(
+            longestRest: .milliseconds(options.leaseMilliseconds / Self.restsInLease))
     }
 
     /// Has everybody finish what they are at, and then ``run()`` end.

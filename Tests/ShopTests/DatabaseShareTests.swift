@@ -5,7 +5,7 @@ import Testing
 
 /// What a worker leaves of the database to the orders.
 @Suite struct DatabaseShares {
-    private let share = DatabaseShare()
+    private let share = DatabaseShare(longestRest: .milliseconds(500))
 
     @Test func `turns never overlap, and each is rested from`() throws {
         let (underWay, overlaps) = (Tally(), Shared(0))
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func `a rest is as long as its turn while the database is as quick as it can be`() {
-        var rests = Rests()
+        var rests = Rests(longest: .milliseconds(500))
         for _ in 1...50 {
             #expect(rests.next(after: .milliseconds(7), rows: 1_000) == .milliseconds(7))
         }
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `a slow database is left alone for much longer, until it is quick again`() {
-        var rests = Rests()
+        var rests = Rests(longest: .milliseconds(500))
         _ = rests.next(after: .milliseconds(10), rows: 1_000)
         for _ in 1...50 { _ = rests.next(after: .milliseconds(20), rows: 1_000) }
         #expect((1.9...2.1).contains(rests.slowness))
@@ -45,14 +45,14 @@ import Testing
     }
 
     @Test func `one turn that stood still does not count for many`() {
-        var rests = Rests()
+        var rests = Rests(longest: .milliseconds(500))
         for _ in 1...5 { _ = rests.next(after: .milliseconds(10), rows: 1_000) }
         _ = rests.next(after: .seconds(60), rows: 1_000)
         #expect(rests.next(after: .milliseconds(10), rows: 1_000) < .milliseconds(60))
     }
 
     @Test func `a turn that waited for a lock is not rested from for as long`() {
-        var rests = Rests()
+        var rests = Rests(longest: .milliseconds(500))
         #expect(rests.next(after: .seconds(5), rows: 1) == .milliseconds(500))
     }
 

@@ -249,7 +249,7 @@ import Testing
         let shop = shop
         let receiver = try Receiver()
         _ = try shop.add(receiver)
-        let settings = ["COMMERCE_DELIVERY_LEASE_SECONDS": "1"]
+        let settings = ["COMMERCE_DELIVERY_LEASE_SECONDS": "3"]
         var ids: Set<UUID> = []
         for round in 1...8 {
             let worker = try shop.startWorker(settings)

@@ -53,7 +53,7 @@ final class Workshop: Sendable {
     }
 
     /// Waits until all events are dispatched and no delivery is pending.
-    func settled(within seconds: Double = 20) throws -> Bool {
+    func settled(within seconds: Double = 60) throws -> Bool {
         let settled = try eventually(within: seconds) { () -> Bool? in
             let waiting = try number("SELECT COUNT(*) FROM outbox WHERE dispatched_at IS NULL")
             return try waiting == 0 && count(.pending) == 0 ? true : nil
