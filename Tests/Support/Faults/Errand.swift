@@ -72,7 +72,7 @@ struct Errands: Sendable {
         default: manner = .withAnotherBody
         }
         var hasKey = true
-        if case .order = wish, case .once = manner { hasKey = dice.happens(percent: 80) }
+        if case .order = wish, case .once = manner { hasKey = dice.happens(percent: 50) }
         return Errand(
             number: number, wish: wish, manner: manner, hasKey: hasKey,
             pauseMilliseconds: dice.number(20...220))
