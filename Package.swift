@@ -189,3 +189,18 @@ let package = Package(
             ],
             swiftSettings: strict),
     ])
+
+// libFuzzer is linked by the flags of script/fuzz, without which these would not build.
+if Context.environment["COMMERCE_FUZZ"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "CommerceFuzz",
+            dependencies: [
+                "API", "CFuzzer", "Commerce", "FastCGI",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            path: "Tests/Fuzz/CommerceFuzz", swiftSettings: strict),
+    ]
+    package.products.append(.executable(name: "commerce-fuzz", targets: ["CommerceFuzz"]))
+}
