@@ -15,9 +15,10 @@ final class DeliveriesUnderTest: Sendable {
     init() throws {
         scratch = try ScratchFolder()
         database = try ShopDatabase(in: scratch.path)
-        let server = Server(
+        var server = Server(
             address: .socket(path: try TestRun.mariadbSocket.get()), user: database.user,
             password: database.password, database: database.name)
+        server.lockTimeoutSeconds = 20  // On a busy machine a turn at a lock may take seconds.
         let pool = Pool(server: server, size: 16, waitLimitMilliseconds: 10_000)
         deliveries = Deliveries(pool: pool)
         endpoints = WebhookEndpoints(pool: pool)
