@@ -90,8 +90,9 @@ final class Post: Sendable {
 
 /// What a process has.
 struct Vitals: Sendable {
-    /// Of descriptors: connections that are made when they are needed, and then kept.
-    private static let descriptorsGrowthMax = 64
+    /// Of descriptors: connections that are made when they are needed, and then kept. A worker keeps
+    /// 64 to receivers alone.
+    private static let descriptorsGrowthMax = 96
     /// Of memory: buffers that are made when they are needed, and then kept. A leak of 4 kB a
     /// request would show in a run of two minutes.
     private static let memoryGrowthMaxKB = 32 * 1_024
