@@ -219,11 +219,7 @@ mutation "a worker whose lease has ended still marks" Sources/Store/Deliveries+M
 mutation "a delivery is marked before it is made" Sources/Events/Courier.swift \
     'let results = try target.deliver(' \
     'if MUTATED {
-                findings.add(
-                    .init(
-                        target: id, marks: claimed.map { Mark($0, .delivered) },
-                        leaseEnd: leaseEnd))
-                ringDispatcher()
+                add(claimed.map { Mark($0, .delivered) }, leasedUntil: leaseEnd)
             }
             let results = try target.deliver(' \
     Workers 'what a killed worker had in hand is delivered by another when its lease ends'

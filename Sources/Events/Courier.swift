@@ -96,11 +96,15 @@ final class Courier: Sendable {
 
     var hasEnded: Bool { ended.load(ordering: .acquiring) }
 
+    /// For when it has ended: it may have been given something meanwhile.
+    func giveBackNotBegun() {
+        if let leased = takeLeased() { giveBack(leased.deliveries, leasedUntil: leased.end) }
+    }
+
     /// Works until it is stopped.
     func run() {
         var work = Work(name: id.name)
         repeat { workOff(&work) } while bell.wait(milliseconds: Self.sleepMilliseconds)
-        if let leased = takeLeased() { giveBack(leased.deliveries) }
         outage.forget(id.name)
         ended.store(true, ordering: .releasing)
     }
@@ -145,14 +149,16 @@ final class Courier: Sendable {
         let latest = leased.end.advanced(byMilliseconds: -options.leaseMilliseconds / 2)
         var rest = leased.deliveries[...]
         while !rest.isEmpty {
-            guard !bell.isStopped && .now < latest else { return giveBack(Array(rest)) }
+            guard !bell.isStopped && .now < latest else { break }
             let call = Array(rest.prefix(target.eventsMax))
             rest = rest.dropFirst(call.count)
-            bell.pause(milliseconds: deliver(call, until: leased.end, &work))
+            guard let pause = deliver(call, until: leased.end, &work) else { break }
+            bell.pause(milliseconds: pause)
         }
+        giveBack(Array(rest), leasedUntil: leased.end)
     }
 
-    /// Until nothing is due, or a batch is before the courier.
+    /// Until nothing is due; a batch that is put before the courier meanwhile comes between.
     private func claimAll(_ work: inout Work) {
         tray.withLock { $0.isCalled = false }
         var emptyLooks = 0
@@ -163,7 +169,7 @@ final class Courier: Sendable {
                 emptyLooks += 1
                 bell.pause(milliseconds: Self.lookMilliseconds)
             } else {
-                bell.pause(milliseconds: deliver(claimed, until: leaseEnd, &work))
+                bell.pause(milliseconds: deliver(claimed, until: leaseEnd, &work) ?? 0)
             }
             if let leased = takeLeased() { deliver(leased, &work) }
         }
@@ -197,12 +203,12 @@ final class Courier: Sendable {
 
     // MARK: - One batch
 
-    /// - Returns: milliseconds for which the target is to be left alone.
+    /// - Returns: milliseconds for which the target is to be left alone; nil when it is gone.
     private func deliver(
         _ claimed: [Delivery], until leaseEnd: MonotonicTime, _ work: inout Work
-    ) -> Int {
+    ) -> Int? {
         if bell.isStopped {
-            giveBack(claimed)
+            giveBack(claimed, leasedUntil: leaseEnd)
             return 0
         }
         do throws(TargetUnavailable) {
@@ -210,10 +216,14 @@ final class Courier: Sendable {
             precondition(results.count == claimed.count, "A target owes a result for each event.")
             work.unavailablePause.reset()
             settle(claimed, results, until: leaseEnd, &work)
+            if let cause = results.lazy.compactMap(\.causeOfGoing).first {
+                switchOff(because: cause, leasedUntil: leaseEnd)
+                return nil
+            }
             return rest(after: results, &work)
         } catch {
             note(failure: error.cause, &work)
-            giveBack(claimed)
+            giveBack(claimed, leasedUntil: leaseEnd)
             return work.unavailablePause.next()
         }
     }
@@ -228,14 +238,10 @@ final class Courier: Sendable {
                 options.backoff.verdict(
                     on: result, attempt: delivery.attempt, luck: .random(in: 0...1)))
         }
-        findings.add(.init(target: id, marks: marks, leaseEnd: leaseEnd))
-        ringDispatcher()
+        add(marks, leasedUntil: leaseEnd)
         for (delivery, result) in zip(claimed, results) {
             measurements.count(result, of: delivery.event.id)
             log(result, of: delivery)
-        }
-        if let gone = results.lazy.compactMap(\.causeOfGoing).first {
-            switchOff(because: gone, after: leaseEnd)
         }
         report(marks, &work)
     }
@@ -252,19 +258,25 @@ final class Courier: Sendable {
         return max(seconds * 1_000, work.failurePause.next())
     }
 
-    /// If this fails, they are due when the lease has ended.
-    private func giveBack(_ claimed: [Delivery]) {
-        do {
-            _ = try share.turn { try deliveries.mark(claimed.map { Mark($0, .givenBack) }) }
-        } catch {
-            outage.begins(for: id.name, error)
-        }
+    private func giveBack(_ deliveries: [Delivery], leasedUntil leaseEnd: MonotonicTime) {
+        add(deliveries.map { Mark($0, .givenBack) }, leasedUntil: leaseEnd)
     }
 
-    /// If this fails, the next event finds the target gone again. What has become of the others is
-    /// written first: switching off cancels what is pending.
-    private func switchOff(because cause: String, after leaseEnd: MonotonicTime) {
-        while !findings.hasSettled(id) && .now < leaseEnd { usleep(Self.settlePauseMicroseconds) }
+    /// The dispatcher writes them.
+    private func add(_ marks: [Mark], leasedUntil leaseEnd: MonotonicTime) {
+        if marks.isEmpty { return }
+        findings.add(.init(target: id, marks: marks, leaseEnd: leaseEnd))
+        ringDispatcher()
+    }
+
+    /// What has become of the others is written first: switching off cancels what is pending. If
+    /// that comes to nothing, the next event finds the target gone again; so it does after a stop,
+    /// when the dispatcher writes only once all couriers have ended.
+    private func switchOff(because cause: String, leasedUntil leaseEnd: MonotonicTime) {
+        while !findings.hasSettled(id) {
+            guard !bell.isStopped && .now < leaseEnd else { return }
+            usleep(Self.settlePauseMicroseconds)
+        }
         do {
             try deliveries.switchOff(id, because: cause)
             logger.warning(

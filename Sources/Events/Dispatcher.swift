@@ -9,9 +9,9 @@ import Threads
 /// are, and calls the couriers of those that something is due for.
 ///
 /// What the couriers have found out it writes in the same transaction, so that all of them together
-/// cost the database one commit. It keeps pace with them: what they can deliver at once is leased to them as it is
-/// dispatched, which spares the database a claim. A courier that does not come back for a while is
-/// not waited for; what it misses is due in the database, for it or another worker.
+/// cost the database one commit. It keeps pace with them: what they can deliver at once is leased to
+/// them as it is dispatched, which spares the database a claim. A courier that does not come back
+/// for a while is not waited for; what it misses is due in the database, for it or another worker.
 final class Dispatcher: Sendable {
     /// The longest rest of the database: half a second for a lease of a minute.
     private static let restsInLease = 120
@@ -23,8 +23,8 @@ final class Dispatcher: Sendable {
     private static let patienceMilliseconds = 1_000
     /// Marks written in one transaction, or a few more.
     private static let marksMax = 2_000
-    /// After the end, before the marks are left to the leases; and the pause between two attempts.
-    private static let lastTriesMax = 3
+    /// After the end, before the marks are left to the leases; and the pause after each.
+    private static let lastFailuresMax = 3
     private static let lastPauseMicroseconds: UInt32 = 250_000
     /// Transactions in a row that cancel deliveries of endpoints that are switched off.
     private static let cancelsMax = 10
@@ -141,12 +141,14 @@ final class Dispatcher: Sendable {
 
     /// When all have ended.
     private func writeLast() {
-        for attempt in 1...Self.lastTriesMax where !findings.isEmpty {
+        var failures = 0
+        while !findings.isEmpty && failures < Self.lastFailuresMax {
             do {
                 _ = try write { try (deliveries.mark($0), .nothing) }
             } catch {
                 outage.begins(for: Self.name, error)
-                if attempt < Self.lastTriesMax { usleep(Self.lastPauseMicroseconds) }
+                failures += 1
+                usleep(Self.lastPauseMicroseconds)
             }
         }
         report(unwritten: findings.take(marksMax: .max))
@@ -154,10 +156,12 @@ final class Dispatcher: Sendable {
 
     private func report(unwritten batches: [Findings.Batch]) {
         for batch in batches {
+            let sent = batch.marks.count { $0.verdict != .givenBack }
+            if sent == 0 { continue }
             logger.warning(
                 "sent and not marked, so it will be sent again",
                 metadata: [
-                    "target": "\(batch.target.name)", "count": "\(batch.marks.count)",
+                    "target": "\(batch.target.name)", "count": "\(sent)",
                 ])
         }
     }
@@ -210,7 +214,7 @@ final class Dispatcher: Sendable {
             for id in gone.keys { couriers[id] = nil }
             return gone
         }
-        for employed in gone.values { employed.thread.join() }
+        for employed in gone.values { end(employed) }
     }
 
     private func dismissAll() {
@@ -218,6 +222,11 @@ final class Dispatcher: Sendable {
             for employed in couriers.values { employed.courier.stop() }
             return couriers
         }
-        for employed in all.values { employed.thread.join() }
+        for employed in all.values { end(employed) }
+    }
+
+    private func end(_ employed: Employed) {
+        employed.thread.join()
+        employed.courier.giveBackNotBegun()
     }
 }

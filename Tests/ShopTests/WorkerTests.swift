@@ -224,6 +224,32 @@ import Testing
         #expect(try shop.number("SELECT COUNT(*) FROM outbox WHERE dispatched_at IS NULL") == 1)
     }
 
+    @Test func `a receiver that is gone for good does not hold up a stop`() throws {
+        let gate = Gate()
+        let receiver = try Receiver { _ in
+            gate.wait()
+            return .answer(410)
+        }
+        let target = try shop.add(receiver)
+        let worker = try shop.startWorker()
+        try shop.database.happen(3)
+        #expect(receiver.arrivals(1) != nil)
+        worker.signal(SIGTERM)
+        #expect(eventually { contents(of: worker.log).contains("stopping") ? 1 : nil } != nil)
+        gate.open()
+        #expect(worker.end(within: 15) == 0)
+        #expect(contents(of: worker.log).hasSuffix("\"message\":\"stopped\"}\n"))
+        // Each that was answered is marked, and each other one was given back.
+        let sent = Int64(receiver.arrivals.count)
+        #expect(try shop.count(.canceled, target) == sent)
+        #expect(
+            try shop.number(
+                """
+                SELECT COUNT(*) FROM delivery WHERE target_id = \(target)
+                AND state = 'PENDING' AND attempts = 0 AND due_at <= UTC_TIMESTAMP(6)
+                """) == 3 - sent)
+    }
+
     @Test func `a second SIGTERM ends a worker at once, and the lease keeps its deliveries`() throws
     {
         let receiver = try Receiver { _ in .hang }
