@@ -58,7 +58,8 @@ public final class Seat: Sendable {
         case slow
     }
 
-    private let seats: Seats
+    /// Outlives this seat's use: whoever has a seat works for the responder that keeps them all.
+    private unowned let seats: Seats
     private let state = Atomic<State>(.none)
 
     fileprivate init(among seats: Seats) {
