@@ -1,8 +1,10 @@
 import Glibc
+import Synchronization
 
 /// A thread for work that blocks, which Swift's cooperative pool must never do.
 public final class WorkerThread: Sendable {
     private let thread: pthread_t
+    private let isJoined = Atomic<Bool>(false)
 
     private final class Body: Sendable {
         let run: @Sendable () -> Void
@@ -33,8 +35,15 @@ public final class WorkerThread: Sendable {
         self.thread = thread
     }
 
+    /// A thread that nobody waits for leaves nothing behind when it ends.
+    deinit {
+        if !isJoined.load(ordering: .relaxed) { pthread_detach(thread) }
+    }
+
     /// Blocks until the thread has ended. Called once.
     public func join() {
+        // Its handle may by then be that of another thread, whose end would be waited for.
+        precondition(!isJoined.exchange(true, ordering: .relaxed), "a thread was joined twice")
         pthread_join(thread, nil)
     }
 }
