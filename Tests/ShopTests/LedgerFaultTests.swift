@@ -108,7 +108,7 @@ import Testing
         let first = test.submit(try .charge(99, 1_000))
         try hold.awaitWaiter()
         let waiting = try (2...11).map { test.submit(try .order($0, 101)) }
-        let closing = Beside { test.ledger.close() }
+        let closing = Beside { test.close() }
         let isClosed = try eventually {
             let late = test.submit(try .charge(3, 1_000))  // Told at once when it is refused.
             return try late.isKept && late.value().isOverloaded ? true : nil

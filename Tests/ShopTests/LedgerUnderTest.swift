@@ -14,6 +14,7 @@ final class LedgerUnderTest: Sendable {
     /// Between the ledger and MariaDB.
     let proxy: Proxy
     private let scratch: ScratchFolder
+    private let isClosed = Atomic<Bool>(false)
 
     /// - Parameter lockTimeoutSeconds: by default more than a shop's, so that a test that is slow
     ///   for once may hold a row for as long as it needs.
@@ -30,7 +31,12 @@ final class LedgerUnderTest: Sendable {
         ledger = Self.ledger(on: server, options)
     }
 
-    deinit { ledger.close() }
+    deinit { close() }
+
+    /// Closes the ledger, unless the test has done so before.
+    func close() {
+        if !isClosed.exchange(true, ordering: .relaxed) { ledger.close() }
+    }
 
     /// Another ledger on the same database, as another process would have it.
     func another() throws -> Ledger {
@@ -82,7 +88,7 @@ final class LedgerUnderTest: Sendable {
         let promised = Promised()
         let isUnderWay = DispatchSemaphore(value: 0)
         let ledger = ledger
-        _ = TestThread {
+        TestThread.detached {
             ledger.submit(command, beforeBlocking: { isUnderWay.signal() }) { promised.keep($0) }
             isUnderWay.signal()
         }

@@ -182,7 +182,7 @@ private final class Spawner: Sendable {
     private let arrived = DispatchSemaphore(value: 0)
 
     private init() {
-        _ = TestThread {
+        TestThread.detached {
             while true {
                 self.arrived.wait()
                 self.jobs.withLock { $0.removeFirst() }()

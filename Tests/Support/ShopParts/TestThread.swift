@@ -39,7 +39,7 @@ package final class Beside<T: Sendable>: Sendable {
     private let done = DispatchSemaphore(value: 0)
 
     package init(_ body: @escaping @Sendable () throws -> T) {
-        _ = TestThread {
+        TestThread.detached {
             let result = Result { try body() }
             self.result.withLock { $0 = result }
             self.done.signal()
