@@ -29,7 +29,14 @@ final class TestMemcached {
         var pointers = arguments.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
-        let code = posix_spawnp(&process, "memcached", nil, nil, pointers, environ)
+        // Should the tests die, whoever reads what they write would wait for its end, too.
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for output in [STDOUT_FILENO, STDERR_FILENO] {
+            posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0)
+        }
+        let code = posix_spawnp(&process, "memcached", &actions, nil, pointers, environ)
         try #require(code == 0, "memcached does not start: \(code)")
         for _ in 1...500 where (try? client().ping()) == nil { usleep(10_000) }
         try client().ping()

@@ -104,10 +104,12 @@ package final class Client {
 
     // MARK: - The socket
 
-    /// Whether the server has hung up between two requests.
+    /// Whether the server has hung up between two requests. There may be an answer to be read: the
+    /// next of several that were asked for at once.
     private var wasClosed: Bool {
-        var interest = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&interest, 1, 0) != 0
+        var byte: UInt8 = 0
+        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return count == 0 || (count < 0 && errno != EAGAIN)
     }
 
     private func connect() throws {
