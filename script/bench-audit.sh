@@ -3,34 +3,38 @@
 # shellcheck shell=bash disable=SC2154
 
 readonly audit_products=${BENCH_PRODUCTS:-100000} audit_lines=${BENCH_LINES:-1000000}
-readonly audit_rounds=${BENCH_ROUNDS:-5}
-readonly audit_clients=64
+readonly audit_clients=64 audited_pieces=3 audit_seconds=${BENCH_SECONDS:-2}
 
-# Audits without end, as if COMMERCE_AUDIT_INTERVAL were nothing.
-start_audits() {
-    # shellcheck disable=SC2016 # For the shell that runs it.
-    start_part audits "$folder/audits.log" bash -c \
-        'trap "kill \$!; exit 0" TERM; while "$1" audit & wait $!; do :; done' audits "$binary"
+# audit_beside WHAT: orders per second while one audit is held up, into the file "plain", and while it
+# goes on, into "audited", in turn until it has ended. Mostly it goes on: it has to look at the orders
+# of both.
+audit_beside() {
+    local rate rest piece
+    : >"$folder/plain" && : >"$folder/audited"
+    start_part audit "$folder/audit.log" "$binary" audit
+    while is_running audit; do
+        kill -s STOP "${part_pid[audit]}" || break
+        read -r rate rest <<<"$(orders_of "$1")"
+        say "$rate" >>"$folder/plain"
+        kill -s CONT "${part_pid[audit]}" || break
+        for ((piece = 0; piece < audited_pieces; piece++)); do
+            read -r rate rest <<<"$(orders_of "$1")"
+            ! is_running audit || say "$rate" >>"$folder/audited"
+        done
+    done
+    stop_part audit TERM 5
+    grep -q 'nothing is wrong' "$folder/audit.log" ||
+        die_with_log "$folder/audit.log" "the audit did not find that all is well"
 }
 
-# audited_rate FRONT WHAT [AUDITED]: orders answered a second.
-audited_rate() {
-    local rate rest
-    [[ -z ${3-} ]] || start_audits
-    read -r rate rest <<<"$(wrk_line "$1" "$audit_clients" "$measure_seconds" "$2" "$EPOCHREALTIME")"
-    if [[ -n ${3-} ]]; then
-        is_running audits || die_with_log "$folder/audits.log" "an audit found something wrong"
-        stop_part audits TERM 5
-    fi
-    say "$rate"
-}
+orders_of() { wrk_line group "$audit_clients" "$audit_seconds" "$1" "$EPOCHREALTIME"; }
 
 median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
 
 bench_audit() {
-    local what round
+    local what
     start_private_folder
-    trap 'trap "" INT TERM HUP; stop_shops; stop_part audits TERM 5; stop_parts' EXIT
+    trap 'trap "" INT TERM HUP; stop_shops; stop_part audit TERM 5; stop_parts' EXIT
     build_commerce
     start_mariadb "$folder"
     lay_ground
@@ -45,15 +49,11 @@ bench_audit() {
     "$binary" audit || die "the books of a new shop are wrong"
     for what in hot spread; do
         wrk_line group "$audit_clients" "$warm_up_seconds" "$what" warm >/dev/null
-        : >"$folder/plain" && : >"$folder/audited"
-        for ((round = 0; round < audit_rounds; round++)); do
-            audited_rate group "$what" >>"$folder/plain"
-            audited_rate group "$what" audited >>"$folder/audited"
-        done
-        awk -v what="$what" -v plain="$(median <"$folder/plain")" \
-            -v audited="$(median <"$folder/audited")" 'BEGIN {
-                printf "%s: %.0f orders/s, %.0f during audits: %.3f\n",
-                    what, plain, audited, audited / plain }'
+        audit_beside "$what"
+        awk -v what="$what" -v seconds="$audit_seconds" -v pieces="$(wc -l <"$folder/audited")" \
+            -v plain="$(median <"$folder/plain")" -v audited="$(median <"$folder/audited")" 'BEGIN {
+                printf "%s: %.0f orders/s, %.0f during an audit of %.0f s: %.3f\n",
+                    what, plain, audited, pieces * seconds, audited / plain }'
     done
     await_quiet
     "$binary" audit || die "the books are wrong"

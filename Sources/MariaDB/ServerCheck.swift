@@ -5,8 +5,8 @@ public struct ServerCheck: Sendable, Equatable {
     /// What makes promises weaker than they look; one sentence each, for the operator.
     public let warnings: [String]
 
-    /// The oldest version whose SQL suffices: the type UUID came with 10.7.
-    static let oldestVersion = [10, 7]
+    /// The oldest version whose SQL suffices: CRC32 that goes on from another came with 10.8.
+    static let oldestVersion = [10, 8]
 
     /// Asks a server. Throws an error of kind `other` when it is not MariaDB or too old to serve,
     /// and whatever the query throws.
@@ -42,7 +42,7 @@ public struct ServerCheck: Sendable, Equatable {
             Int($0)
         }
         guard version.contains("MariaDB"), !numbers.lexicographicallyPrecedes(oldestVersion) else {
-            throw DatabaseError(.other, "This needs MariaDB 10.7 or later; here is \(version).")
+            throw DatabaseError(.other, "This needs MariaDB 10.8 or later; here is \(version).")
         }
         return ServerCheck(version: version, warnings: warnings(settings))
     }

@@ -25,14 +25,18 @@ struct AuditCheck {
     /// A SELECT of 1 where no question has an answer in the slice. It may say 0 of what is right.
     private let agreement: SliceSQL?
     private let questions: [Question]
+    /// One that the agreement says nothing about.
+    private let unconditional: Question?
 
     init(
-        by key: String, of table: String, unless agreement: String? = nil, _ questions: Question...
+        by key: String, of table: String, always unconditional: Question? = nil,
+        unless agreement: String? = nil, _ questions: Question...
     ) {
         self.table = table
         self.key = key
         self.agreement = agreement.map { SliceSQL($0) }
         self.questions = questions
+        self.unconditional = unconditional
     }
 
     /// The key that ends a slice of so many rows; the greatest number where there are fewer.
@@ -50,14 +54,10 @@ struct AuditCheck {
     func violations(
         in slice: AuditSlice, on connection: Connection
     ) throws(DatabaseError) -> [Audit.Violation] {
-        if let agreement {
-            let answer = try connection.query(agreement.text, agreement.values(for: slice)) {
-                row throws(DatabaseError) in try row.integer(0)
-            }
-            if answer == [1] { return [] }
-        }
+        var asked = unconditional.map { [$0] } ?? []
+        if try !isRight(slice, on: connection) { asked += questions }
         var violations: [Audit.Violation] = []
-        for question in questions {
+        for question in asked {
             violations += try connection.query(
                 question.sql.text, question.sql.values(for: slice)
             ) { row throws(DatabaseError) in
@@ -67,6 +67,17 @@ struct AuditCheck {
             }
         }
         return violations
+    }
+
+    /// Whether the sums of a slice agree; false where there are none.
+    private func isRight(
+        _ slice: AuditSlice, on connection: Connection
+    ) throws(DatabaseError) -> Bool {
+        guard let agreement else { return false }
+        let answer = try connection.query(agreement.text, agreement.values(for: slice)) {
+            row throws(DatabaseError) in try row.integer(0)
+        }
+        return answer == [1]
     }
 }
 

@@ -14,7 +14,7 @@ import Testing
         #expect(throws: DatabaseError.self) { try ServerCheck.judge(.good(version)) }
     }
 
-    @Test(arguments: ["10.7.1-MariaDB", "10.11.6-MariaDB-0+deb12u1-log", "11.4.2-MariaDB"])
+    @Test(arguments: ["10.8.2-MariaDB", "10.11.6-MariaDB-0+deb12u1-log", "11.4.2-MariaDB"])
     func `a newer server is taken without a warning`(version: String) throws {
         #expect(try ServerCheck.judge(.good(version)).warnings == [])
     }
