@@ -190,14 +190,18 @@ import Testing
         let receiver = try Receiver { _ in arrived.add() == 0 ? .hang : .answer(200) }
         let target = try shop.add(receiver)
         let first = try shop.startWorker(["COMMERCE_DELIVERY_LEASE_SECONDS": "2"])
-        let ids = try shop.database.happen(1)
+        var ids = try shop.database.happen(1)
         #expect(receiver.arrivals(1) != nil)
+        // Whatever it had to mark of the first event it has marked when a later one is dispatched.
+        ids += try shop.database.happen(1)
+        #expect(try eventually { try shop.count(.delivered) == 2 ? true : nil } == true)
         first.killNow()
         let second = try shop.startWorker()
         #expect(try shop.settled())
-        #expect(receiver.arrivals.compactMap(\.eventID) == [ids[0], ids[0]])
+        let arrived = receiver.arrivals.compactMap(\.eventID)
+        #expect(arrived.count { $0 == ids[0] } == 2 && Set(arrived) == Set(ids))
         #expect(
-            try shop.number("SELECT attempts FROM delivery WHERE target_id = \(target)") == 2)
+            try shop.number("SELECT MAX(attempts) FROM delivery WHERE target_id = \(target)") == 2)
         #expect(Set(try shop.notifiedEvents()) == Set(ids))
         withExtendedLifetime(second) {}
     }
