@@ -198,8 +198,8 @@ import Testing
         first.killNow()
         let second = try shop.startWorker()
         #expect(try shop.settled())
-        let arrived = receiver.arrivals.compactMap(\.eventID)
-        #expect(arrived.count { $0 == ids[0] } == 2 && Set(arrived) == Set(ids))
+        let events = receiver.arrivals.compactMap(\.eventID)
+        #expect(events.count { $0 == ids[0] } == 2 && Set(events) == Set(ids))
         #expect(
             try shop.number("SELECT MAX(attempts) FROM delivery WHERE target_id = \(target)") == 2)
         #expect(Set(try shop.notifiedEvents()) == Set(ids))
