@@ -18,7 +18,7 @@ import Testing
 
         func open() { isOpen.store(true, ordering: .relaxed) }
 
-        func wait() { _ = eventually(within: 20) { isOpen.load(ordering: .relaxed) ? 1 : nil } }
+        func wait() { _ = eventually(within: 60) { isOpen.load(ordering: .relaxed) ? 1 : nil } }
     }
 
     // MARK: - Delivery

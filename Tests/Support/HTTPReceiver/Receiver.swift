@@ -68,7 +68,7 @@ public final class Receiver: Sendable {
     public var connectionsMade: Int { state.update { $0.connectionsMade } }
 
     /// The requests, as soon as there are so many; nil when they do not come in time.
-    public func arrivals(_ count: Int, withinMilliseconds limit: Int = 10_000) -> [Arrival]? {
+    public func arrivals(_ count: Int, withinMilliseconds limit: Int = 30_000) -> [Arrival]? {
         state.take(withinMilliseconds: limit) { state, _ in
             state.arrivals.count >= count ? state.arrivals : nil
         }
