@@ -18,7 +18,9 @@ final class DeliveriesUnderTest: Sendable {
         var server = Server(
             address: .socket(path: try TestRun.mariadbSocket.get()), user: database.user,
             password: database.password, database: database.name)
-        server.lockTimeoutSeconds = 20  // On a busy machine a turn at a lock may take seconds.
+        // On a busy machine a turn at a lock may take seconds.
+        server.lockTimeoutSeconds = 20
+        server.readTimeoutSeconds = 60
         let pool = Pool(server: server, size: 16, waitLimitMilliseconds: 10_000)
         deliveries = Deliveries(pool: pool)
         endpoints = WebhookEndpoints(pool: pool)

@@ -32,9 +32,7 @@ package final class ShopDatabase: Sendable {
         self.isDropped = isDropped
         user = name
         password = TestRun.freshName("secret'\\") + "한"
-        owner = Server(
-            address: .socket(path: socket), user: TestRun.systemUser, password: "",
-            database: name)
+        owner = TestRun.owner(of: name, at: socket)
         try run("sql/migrate.sh", in: folder)
         try run("sql/service-user.sh", in: folder)
         if isDemo { try load("sql/demo.sql", in: folder) }
