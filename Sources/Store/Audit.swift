@@ -60,8 +60,8 @@ public struct Audit: Sendable {
     private static let sliceRowsMax = 10_000
     /// What a slice is to take; its length follows.
     private static let sliceMilliseconds = 50
-    /// A longer rest would keep whoever wants to stop waiting.
-    private static let restMicrosecondsMax = 1_000_000.0
+    /// Longer steps would keep whoever wants to stop waiting.
+    private static let restStep = Duration.milliseconds(500)
 
     /// A pool that has the patience for a slice full of rows with a long history.
     public static func pool(for server: Server) -> Pool {
@@ -85,7 +85,7 @@ public struct Audit: Sendable {
         self.busyPercent = busyPercent
     }
 
-    /// Goes through all books once.
+    /// Goes through all books once, as far as they went at its beginning.
     ///
     /// - Parameter isStopped: asked before each slice.
     /// - Returns: nil where another audit of this database is under way.
@@ -95,8 +95,11 @@ public struct Audit: Sendable {
             guard try Self.lock(connection) else { return nil }
             defer { _ = try? connection.execute("DO RELEASE_LOCK(\(Self.lockName))") }
             var report = Report()
-            for check in AuditCheck.all {
-                try carryOut(check, on: connection, into: &report, isStopped)
+            let checks = try AuditCheck.all.map { check throws(DatabaseError) in
+                (check, try check.bound(on: connection))
+            }
+            for (check, bound) in checks {
+                try carryOut(check, through: bound, on: connection, into: &report, isStopped)
                 if isStopped() { return report }
             }
             report.isWhole = true
@@ -115,13 +118,13 @@ public struct Audit: Sendable {
     }
 
     private func carryOut(
-        _ check: AuditCheck, on connection: Connection, into report: inout Report,
-        _ isStopped: () -> Bool
+        _ check: AuditCheck, through bound: Int64, on connection: Connection,
+        into report: inout Report, _ isStopped: () -> Bool
     ) throws(DatabaseError) {
         var (last, rows) = (Int64.min, 1_000)
-        while last < .max, !isStopped() {
+        while last < bound, !isStopped() {
             let begin = ContinuousClock.now
-            let end = try check.end(of: rows, after: last, on: connection)
+            let end = min(bound, try check.end(of: rows, after: last, on: connection))
             let slice = AuditSlice(after: last, through: end, keptHours: eventsKeptHours)
             report.note(try check.violations(in: slice, on: connection))
             last = end
@@ -130,13 +133,15 @@ public struct Audit: Sendable {
             report.sliceMillisecondsMax = max(report.sliceMillisecondsMax, milliseconds)
             let fitting = rows * Self.sliceMilliseconds / max(1, milliseconds)
             rows = min(max(1, fitting), 2 * rows, Self.sliceRowsMax)
-            rest(begin.duration(to: .now))
+            rest(begin.duration(to: .now), isStopped)
         }
     }
 
-    private func rest(_ worked: Duration) {
-        let rest = worked * (100 - busyPercent) / busyPercent
-        usleep(useconds_t(min(Self.restMicrosecondsMax, rest / .microseconds(1))))
+    private func rest(_ worked: Duration, _ isStopped: () -> Bool) {
+        let end = ContinuousClock.now + worked * (100 - busyPercent) / busyPercent
+        while case let left = ContinuousClock.now.duration(to: end), left > .zero, !isStopped() {
+            usleep(useconds_t(min(left, Self.restStep) / .microseconds(1)))
+        }
     }
 }
 

@@ -22,6 +22,8 @@ struct AuditCheck {
     /// Where the slices are cut: rows in the order of an index.
     private let table: String
     private let key: String
+    /// A SELECT of the greatest key that there is; nil where keys above all others are looked at, too.
+    private let greatest: String?
     /// A SELECT of 1 where no question has an answer in the slice. It may say 0 of what is right.
     private let agreement: SliceSQL?
     private let questions: [Question]
@@ -29,14 +31,26 @@ struct AuditCheck {
     private let unconditional: Question?
 
     init(
-        by key: String, of table: String, always unconditional: Question? = nil,
-        unless agreement: String? = nil, _ questions: Question...
+        by key: String, of table: String, upTo greatest: String? = nil,
+        always unconditional: Question? = nil, unless agreement: String? = nil,
+        _ questions: Question...
     ) {
         self.table = table
         self.key = key
+        self.greatest = greatest
         self.agreement = agreement.map { SliceSQL($0) }
         self.questions = questions
         self.unconditional = unconditional
+    }
+
+    /// The last key to look at. What has greater ones later is for another audit: a busy shop would
+    /// keep this one from its end.
+    func bound(on connection: Connection) throws(DatabaseError) -> Int64 {
+        guard let greatest else { return .max }
+        let keys = try connection.query(greatest) { row throws(DatabaseError) in
+            try row.integer(0)
+        }
+        return keys.first ?? .max
     }
 
     /// The key that ends a slice of so many rows; the greatest number where there are fewer.

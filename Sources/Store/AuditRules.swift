@@ -1,7 +1,8 @@
 // What the audit asks. A key that is compared with `slice` has an index that begins with it.
 
 extension AuditCheck {
-    static let all = [accounts, orders, stock, deliveries, sales]
+    /// First what takes the longer the more was sold meanwhile.
+    static let all = [stock, accounts, orders, deliveries, sales]
 
     /// The rows of a slice, by a column that has its key.
     private static func slice(_ column: String) -> String {
@@ -162,8 +163,15 @@ extension AuditCheck {
         (SELECT \(eventsSince) AS moment) AS since
         """
 
+    /// Of lines and events without an order, too.
+    private static let greatestOrder = """
+        SELECT GREATEST((SELECT COALESCE(MAX(id), 0) FROM orders),
+            (SELECT COALESCE(MAX(order_id), 0) FROM orders_item),
+            (SELECT COALESCE(MAX(aggregate_id), 0) FROM outbox WHERE aggregate = 'ORDER'))
+        """
+
     private static let orders = AuditCheck(
-        by: "id", of: "orders",
+        by: "id", of: "orders", upTo: greatestOrder,
         always: Question(
             .cancel, "order",
             """
@@ -305,7 +313,7 @@ extension AuditCheck {
     // MARK: - Events and sales
 
     private static let deliveries = AuditCheck(
-        by: "id", of: "delivery",
+        by: "id", of: "delivery", upTo: "SELECT COALESCE(MAX(id), 0) FROM delivery",
         Question(
             .orphans, "delivery",
             """
