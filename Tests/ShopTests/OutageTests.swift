@@ -93,9 +93,12 @@ import Testing
         let books = try Books(shop)
         let isOver = Tally()
         let killer = Beside {
+            // Ever rarer, so that on a slow machine some orders get through in between.
+            var pauseMilliseconds: UInt32 = 100
             while isOver.count == 0 {
                 try shop.killSessions()
-                usleep(100_000)
+                usleep(1_000 * pauseMilliseconds)
+                pauseMilliseconds += 10
             }
         }
         let answers = try shop.crowd(300, threads: 16) { client, number in
