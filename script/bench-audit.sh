@@ -29,7 +29,20 @@ audit_beside() {
 
 orders_of() { wrk_line group "$audit_clients" "$audit_seconds" "$1" "$EPOCHREALTIME"; }
 
-mean() { awk '{ sum += $1 } END { print sum / NR }'; }
+# compare_pieces WHAT: what the audit leaves of the orders. Those of a round are held against those
+# before and after it, as a shop that grows becomes slower.
+compare_pieces() {
+    paste "$folder/plain" <(paste - - - <"$folder/audited") |
+        awk -v what="$1" -v seconds="$((audit_seconds * $(wc -l <"$folder/audited")))" '
+            rounds > 0 { plain += (before + $1) / 2; audited += during }
+            NF < 4 { exit }
+            { rounds++; before = $1; during = ($2 + $3 + $4) / 3 }
+            END {
+                if (plain == 0) { print what ": the audit was too short to compare"; exit 1 }
+                printf "%s: %.3f of the orders during an audit of %d s (%d rounds)\n",
+                    what, audited / plain, seconds, rounds
+            }'
+}
 
 bench_audit() {
     local what
@@ -50,10 +63,7 @@ bench_audit() {
     for what in hot spread; do
         wrk_line group "$audit_clients" "$warm_up_seconds" "$what" warm >/dev/null
         audit_beside "$what"
-        awk -v what="$what" -v seconds="$audit_seconds" -v pieces="$(wc -l <"$folder/audited")" \
-            -v plain="$(mean <"$folder/plain")" -v audited="$(mean <"$folder/audited")" 'BEGIN {
-                printf "%s: %.0f orders/s, %.0f during an audit of %.0f s: %.3f\n",
-                    what, plain, audited, pieces * seconds, audited / plain }'
+        compare_pieces "$what"
     done
     await_quiet
     "$binary" audit || die "the books are wrong"
