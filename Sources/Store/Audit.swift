@@ -6,7 +6,8 @@ public import MariaDB
 /// Goes through each table in slices of bounded length and rests in between, so that orders hardly
 /// notice. Nothing is locked. Each SELECT sees one moment of all its tables: what commits meanwhile
 /// is in it whole or not at all, and is never mistaken for something wrong. Most of a slice is found
-/// right by comparing sums, and its rows are looked at only where these differ.
+/// right by comparing sums, and its rows are looked at only where these differ. Lines and movements,
+/// and orders and debits, are added up over all slices, because no slice has both.
 public struct Audit: Sendable {
     /// What has to hold. The raw value is the label of the metrics.
     public enum Rule: String, CaseIterable, Sendable {
@@ -58,8 +59,9 @@ public struct Audit: Sendable {
     public static let namedMax = 20
     /// Rows of a slice at most.
     private static let sliceRowsMax = 10_000
-    /// What a slice is to take; its length follows. Of a page of an index that changed since the
-    /// SELECT began, MariaDB looks each row up, and a longer slice on a busy shop meets more of them.
+    /// What a slice is to take; its length follows. Of a page of a secondary index that changed since
+    /// the SELECT began, MariaDB looks each row up, and a longer slice on a busy shop meets more of
+    /// them.
     private static let sliceMilliseconds = 10
     /// Longer steps would keep whoever wants to stop waiting.
     private static let restStep = Duration.milliseconds(500)
@@ -88,19 +90,23 @@ public struct Audit: Sendable {
 
     /// Goes through all books once, as far as they went at its beginning.
     ///
-    /// - Parameter isStopped: asked before each slice.
+    /// - Parameter isStopped: asked before each slice, and while it rests.
     /// - Returns: nil where another audit of this database is under way.
     /// - Throws: `DatabaseError` when the database cannot answer.
     public func run(isStopped: () -> Bool = { false }) throws -> Report? {
         try pool.withConnection { connection in
             guard try Self.lock(connection) else { return nil }
             defer { _ = try? connection.execute("DO RELEASE_LOCK(\(Self.lockName))") }
-            var report = Report()
-            let checks = try AuditCheck.all.map { check throws(DatabaseError) in
-                (check, try check.bound(on: connection))
+            var (report, tallies) = (Report(), AuditTallies())
+            let scope = AuditScope(
+                keptHours: eventsKeptHours, latestOrder: try Self.latestOrder(on: connection))
+            for check in AuditCheck.all {
+                try carryOut(check, of: scope, on: connection, into: &report, &tallies, isStopped)
+                if isStopped() { return report }
             }
-            for (check, bound) in checks {
-                try carryOut(check, through: bound, on: connection, into: &report, isStopped)
+            for tally in AuditTally.allCases where !tallies.isEven(tally) {
+                let check = AuditCheck.behind(tally)
+                try carryOut(check, of: scope, on: connection, into: &report, &tallies, isStopped)
                 if isStopped() { return report }
             }
             report.isWhole = true
@@ -118,16 +124,24 @@ public struct Audit: Sendable {
         return taken == [1]
     }
 
+    private static func latestOrder(on connection: Connection) throws(DatabaseError) -> Int64 {
+        let ids = try connection.query(AuditCheck.latestOrder) { row throws(DatabaseError) in
+            try row.integer(0)
+        }
+        return ids.first ?? 0
+    }
+
     private func carryOut(
-        _ check: AuditCheck, through bound: Int64, on connection: Connection,
-        into report: inout Report, _ isStopped: () -> Bool
+        _ check: AuditCheck, of scope: AuditScope, on connection: Connection,
+        into report: inout Report, _ tallies: inout AuditTallies, _ isStopped: () -> Bool
     ) throws(DatabaseError) {
-        var (last, rows) = (Int64.min, 1_000)
-        while last < bound, !isStopped() {
+        var (last, rows) = (check.beginning, 1_000)
+        let bound = check.bound(in: scope)
+        while last != bound, !isStopped() {
             let begin = ContinuousClock.now
-            let end = min(bound, try check.end(of: rows, after: last, on: connection))
-            let slice = AuditSlice(after: last, through: end, keptHours: eventsKeptHours)
-            report.note(try check.violations(in: slice, on: connection))
+            let end = try check.end(of: rows, after: last, through: bound, on: connection)
+            let slice = AuditSlice(after: last, through: end, scope: scope)
+            report.note(try check.violations(in: slice, adding: &tallies, on: connection))
             last = end
             let milliseconds = Int(begin.duration(to: .now) / .milliseconds(1))
             report.slices += 1

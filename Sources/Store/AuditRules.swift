@@ -1,68 +1,97 @@
 // What the audit asks. A key that is compared with `slice` has an index that begins with it.
 
 extension AuditCheck {
-    /// First what takes the longer the more was sold meanwhile.
-    static let all = [stock, accounts, orders, deliveries, sales]
+    /// First the sales: when an audit begins, the latest order, or one before it, may still be on its
+    /// way. Then what takes the longer the more was sold meanwhile.
+    static let all = [sales, stock, accounts, orders, deliveries]
+
+    /// Finds the rows that make a tally uneven: cut by product or user, both its tables can be held
+    /// against each other, for twice the price.
+    static func behind(_ tally: AuditTally) -> AuditCheck {
+        switch tally {
+        case .units: units
+        case .debits: debits
+        }
+    }
 
     /// The rows of a slice, by a column that has its key.
     private static func slice(_ column: String) -> String {
         "(\(column) > :after AND \(column) <= :through)"
     }
 
+    /// A factor, above zero, that hardly two keys have in common.
+    private static func weight(_ key: String) -> String { "(CRC32(\(key)) | 1)" }
+
     /// A sum in which each row has a weight of its own, so that what one row lacks no other makes up
-    /// for, but for one case in four thousand million. (A DECIMAL, because a product of two BIGINT may
+    /// for, but for one case in two thousand million. (A DECIMAL, because a product of two BIGINT may
     /// be too large.)
     private static func weighed(_ number: String, by key: String) -> String {
-        "COALESCE(SUM(CAST(\(number) AS DECIMAL(20)) * CRC32(\(key))), 0)"
+        "COALESCE(SUM(CAST(\(number) AS DECIMAL(20)) * \(weight(key))), 0)"
     }
 
-    /// What a row is known by among those of a slice, in 64 bits: many make one number by BIT_XOR,
-    /// which costs a fraction of a sum. A product, because CRC32 alone is linear, and two rows that
-    /// exchange their numbers would look the same. The last number is never above zero, so that its
-    /// sign keeps it apart from the one before.
-    private static func fingerprint(
-        of key: String, _ number: String, _ notPositive: String
-    ) -> String {
-        "CRC32(\(key)) * CRC32(CRC32(\(number)), \(notPositive))"
+    /// The same for many rows, at half the price: a DOUBLE. It is exact, as nothing in it is below
+    /// zero, if it ends up below ``exactEnd``. Its weights have 16 bits, so that it mostly does.
+    private static func weighedAsDouble(_ factors: String, by key: String) -> String {
+        "COALESCE(SUM(1e0 * \(factors) * (CRC32(\(key)) & 65535 | 1)), 0)"
+    }
+
+    /// 2^53, up to which a DOUBLE has each whole number.
+    private static let exactEnd = 9_007_199_254_740_992
+
+    /// What a row is known by, in 64 bits: many make one number by BIT_XOR, which costs a fraction of a
+    /// sum. A product, because CRC32 alone is linear, and two rows that exchange their numbers would
+    /// look the same.
+    private static func fingerprint(of key: String, _ number: String, _ amount: String) -> String {
+        "CRC32(\(key)) * CRC32(\(number), \(amount))"
+    }
+
+    private static func combined(_ fingerprints: String) -> String {
+        "CAST(BIT_XOR(\(fingerprints)) AS SIGNED)"
     }
 
     // MARK: - Users: their points, and what they paid for
 
-    private static let placedPrint = fingerprint(of: "id", "user_id", "-total_price")
-    private static let paidPrint = fingerprint(of: "order_id", "user_id", "-total_price")
+    private static let debitOfLatest = "status = 'COMPLETED' AND order_id <= :latest"
+    private static let paidPrint = fingerprint(of: "order_id", "user_id", "total_price")
+    private static let placedPrint = fingerprint(of: "id", "user_id", "total_price")
 
-    /// Four tables, each read once in the order of the users. A charge is of no order, and a NULL is
-    /// left out of what is counted and of BIT_XOR.
+    /// Three tables, each read once in the order of the users. A charge is of no order.
     private static let accountsAgree = """
-        SELECT held.points = opened.points + paid.points AND paid.users = paid.payers
-            AND paid.number = placed.number AND paid.print = placed.print
-            AND paid.refunded = placed.canceled AND paid.refunded_print = placed.canceled_print
+        SELECT held.points = opened.points + paid.points AND paid.users = paid.payers,
+            paid.refunded, paid.number, paid.print
         FROM (SELECT \(weighed("point", by: "id")) AS points
             FROM users WHERE \(slice("id"))) AS held,
         (SELECT \(weighed("amount", by: "user_id")) AS points
             FROM point_adjustment WHERE \(slice("user_id"))) AS opened,
         (SELECT COUNT(*) AS payers, COUNT(u.id) AS users,
-                COALESCE(SUM(payer.points * CRC32(payer.user_id)), 0) AS points,
-                COALESCE(SUM(payer.orders - payer.refunded), 0) AS number,
-                BIT_XOR(payer.print) AS print, COALESCE(SUM(payer.refunded), 0) AS refunded,
-                BIT_XOR(payer.refunded_print) AS refunded_print
-            FROM (SELECT user_id, COUNT(order_id) AS orders,
+                COALESCE(SUM(payer.points * \(weight("payer.user_id"))), 0) AS points,
+                COALESCE(SUM(payer.refunded), 0) AS refunded,
+                COALESCE(SUM(payer.orders), 0) AS number, \(combined("payer.print")) AS print
+            FROM (SELECT user_id,
                     SUM(IF(pay_method = 'CHARGE' OR status = 'REFUNDED', total_price,
                         -total_price)) AS points,
-                    BIT_XOR(IF(status = 'COMPLETED', \(paidPrint), NULL)) AS print,
-                    COUNT(IF(status = 'REFUNDED', order_id, NULL)) AS refunded,
-                    BIT_XOR(IF(status = 'REFUNDED', \(paidPrint), NULL)) AS refunded_print
+                    COUNT(IF(status = 'REFUNDED', 1, NULL)) AS refunded,
+                    COUNT(IF(\(debitOfLatest), 1, NULL)) AS orders,
+                    BIT_XOR(IF(\(debitOfLatest), \(paidPrint), NULL)) AS print
                 FROM payment_history FORCE INDEX (payment_history_by_user)
                 WHERE \(slice("user_id")) GROUP BY user_id) AS payer
-            LEFT JOIN users u ON u.id = payer.user_id) AS paid,
-        (SELECT COUNT(*) AS number, BIT_XOR(\(placedPrint)) AS print,
-                COUNT(IF(status = 'CANCELED', 1, NULL)) AS canceled,
-                BIT_XOR(IF(status = 'CANCELED', \(placedPrint), NULL)) AS canceled_print
-            FROM orders FORCE INDEX (orders_by_user) WHERE \(slice("user_id"))) AS placed
+            LEFT JOIN users u ON u.id = payer.user_id) AS paid
         """
 
     private static let accounts = AuditCheck(
-        by: "id", of: "users", unless: accountsAgree,
+        by: "id", of: "users", unless: accountsAgree, adding: [(.debits, -1)],
+        ofCancels: [
+            Question(
+                .cancel, "payment",
+                """
+                SELECT p.id, CONCAT('gives order ', p.order_id, ' back, which ',
+                    IF(o.id IS NULL, 'does not exist', 'is not canceled'))
+                FROM payment_history p FORCE INDEX (payment_history_by_user)
+                LEFT JOIN orders o ON o.id = p.order_id
+                WHERE \(slice("p.user_id")) AND p.status = 'REFUNDED'
+                    AND NOT o.status <=> 'CANCELED'
+                """)
+        ],
         Question(
             .points, "user",
             """
@@ -85,14 +114,28 @@ extension AuditCheck {
             FROM payment_history p FORCE INDEX (payment_history_by_user)
             LEFT JOIN users u ON u.id = p.user_id
             WHERE \(slice("p.user_id")) AND u.id IS NULL
-            """),
+            """))
+
+    /// Debits and orders, user by user.
+    private static let debitsAgree = """
+        SELECT paid.number = placed.number AND paid.print = placed.print, 0
+        FROM (SELECT COUNT(*) AS number, \(combined(paidPrint)) AS print
+            FROM payment_history FORCE INDEX (payment_history_by_user)
+            WHERE \(slice("user_id")) AND status = 'COMPLETED' AND order_id IS NOT NULL) AS paid,
+        (SELECT COUNT(*) AS number, \(combined(placedPrint)) AS print
+            FROM orders FORCE INDEX (orders_by_user) WHERE \(slice("user_id"))) AS placed
+        """
+
+    private static let debits = AuditCheck(
+        by: "id", of: "users", unless: debitsAgree,
         Question(
             .orphans, "payment",
             """
             SELECT p.id, CONCAT('is for order ', p.order_id, ', which does not exist')
             FROM payment_history p FORCE INDEX (payment_history_by_user)
             LEFT JOIN orders o ON o.id = p.order_id
-            WHERE \(slice("p.user_id")) AND p.order_id IS NOT NULL AND o.id IS NULL
+            WHERE \(slice("p.user_id")) AND p.status = 'COMPLETED' AND p.order_id IS NOT NULL
+                AND o.id IS NULL
             """),
         Question(
             .orderPayment, "order",
@@ -108,27 +151,6 @@ extension AuditCheck {
             WHERE \(slice("orders.user_id")) GROUP BY orders.id
             HAVING COUNT(p.id) <> 1 OR MAX(p.user_id) <> MAX(orders.user_id)
                 OR MAX(p.total_price) <> MAX(orders.total_price)
-            """),
-        Question(
-            .cancel, "order",
-            """
-            SELECT orders.id, CASE WHEN COUNT(p.id) <> 1
-                THEN CONCAT('is canceled, and was given back ', COUNT(p.id), ' times')
-                ELSE CONCAT('cost ', MAX(orders.total_price), ', and ', MAX(p.total_price),
-                    ' were given back to user ', MAX(p.user_id)) END
-            FROM orders FORCE INDEX (orders_by_user) LEFT JOIN payment_history p
-                ON p.order_id = orders.id AND p.status = 'REFUNDED'
-            WHERE \(slice("orders.user_id")) AND orders.status = 'CANCELED' GROUP BY orders.id
-            HAVING COUNT(p.id) <> 1 OR MAX(p.user_id) <> MAX(orders.user_id)
-                OR MAX(p.total_price) <> MAX(orders.total_price)
-            """),
-        Question(
-            .cancel, "payment",
-            """
-            SELECT p.id, CONCAT('gives order ', p.order_id, ' back, which is not canceled')
-            FROM payment_history p FORCE INDEX (payment_history_by_user)
-            JOIN orders o ON o.id = p.order_id
-            WHERE \(slice("p.user_id")) AND p.status = 'REFUNDED' AND o.status <> 'CANCELED'
             """))
 
     // MARK: - Orders: their lines and events
@@ -140,49 +162,68 @@ extension AuditCheck {
             (SELECT applied_at FROM schema_migrations WHERE number = 7))
         """
 
-    /// Three tables, each read once in the order of the orders. The events agree where all must be
-    /// there and are, or where none must be there and none is. An order was last changed when it was
-    /// canceled, or later.
+    /// Three tables, each read once in the order of the orders. The events agree where all are there,
+    /// or where none is and none must be. An order was last changed when it was canceled, or later.
+    /// What costs nothing adds nothing to a sum, and is looked at.
     private static let ordersAgree = """
-        SELECT COALESCE(placed.number = sold.number AND placed.worth = sold.worth
-            AND (placed.first > since.moment AND told.number = placed.number + placed.canceled
-                    AND told.print = placed.print
-                OR placed.last <= since.moment AND told.number = 0),
-            sold.number = 0 AND told.number = 0)
-        FROM (SELECT COUNT(*) AS number, \(weighed("total_price", by: "id")) AS worth,
+        SELECT COALESCE(placed.worth = sold.worth AND placed.worth < \(exactEnd)
+            AND placed.cheapest > 0 AND sold.cheapest > 0
+            AND (told.number = placed.number + placed.canceled AND told.print = placed.events
+                OR told.number = 0 AND NOT EXISTS (SELECT 1 FROM orders
+                    WHERE \(slice("id")) AND updated_at > \(eventsSince))),
+            sold.number = 0 AND told.number = 0), placed.canceled, sold.number, sold.print,
+            placed.number, placed.print
+        FROM (SELECT COUNT(*) AS number, \(combined(placedPrint)) AS print,
+                \(weighedAsDouble("total_price", by: "id")) AS worth, MIN(total_price) AS cheapest,
                 COUNT(IF(status = 'CANCELED', 1, NULL)) AS canceled,
                 BIT_XOR(CRC32(id) * CRC32('order.paid')) ^ BIT_XOR(IF(status = 'CANCELED',
-                    CRC32(id) * CRC32('order.cancelled'), NULL)) AS print,
-                MIN(created_at) AS first, MAX(updated_at) AS last
+                    CRC32(id) * CRC32('order.cancelled'), NULL)) AS events
             FROM orders WHERE \(slice("id"))) AS placed,
-        (SELECT COUNT(*) AS number, COALESCE(SUM(worth * CRC32(order_id)), 0) AS worth
-            FROM (SELECT order_id, SUM(quantity * price) AS worth FROM orders_item
-                WHERE \(slice("order_id")) GROUP BY order_id) AS line) AS sold,
+        (SELECT COUNT(*) AS number, \(combined(soldPrint)) AS print,
+                \(weighedAsDouble("quantity * price", by: "order_id")) AS worth,
+                MIN(price) AS cheapest
+            FROM orders_item WHERE \(slice("order_id"))) AS sold,
         (SELECT COUNT(*) AS number, BIT_XOR(CRC32(aggregate_id) * CRC32(type)) AS print
-            FROM outbox WHERE aggregate = 'ORDER' AND \(slice("aggregate_id"))) AS told,
-        (SELECT \(eventsSince) AS moment) AS since
+            FROM outbox WHERE aggregate = 'ORDER' AND \(slice("aggregate_id"))) AS told
         """
 
-    /// Of lines and events without an order, too.
-    private static let greatestOrder = """
+    /// Of lines, events and payments without an order, too.
+    static let latestOrder = """
         SELECT GREATEST((SELECT COALESCE(MAX(id), 0) FROM orders),
             (SELECT COALESCE(MAX(order_id), 0) FROM orders_item),
+            (SELECT COALESCE(MAX(order_id), 0) FROM payment_history),
             (SELECT COALESCE(MAX(aggregate_id), 0) FROM outbox WHERE aggregate = 'ORDER'))
         """
 
     private static let orders = AuditCheck(
-        by: "id", of: "orders", upTo: greatestOrder,
-        always: Question(
-            .cancel, "order",
-            """
-            SELECT orders.id, 'is canceled, and did not give the units of its lines back'
-            FROM orders JOIN orders_item i ON i.order_id = orders.id
-            WHERE \(slice("orders.id")) AND orders.status = 'CANCELED' GROUP BY orders.id
-            HAVING SUM(COALESCE(\(moved("CANCEL")), IF(
-                (SELECT MAX(p.created_at) FROM payment_history p
-                 WHERE p.order_id = i.order_id AND p.status = 'REFUNDED') < \(opening),
-                i.quantity, 0)) <> i.quantity) > 0
-            """), unless: ordersAgree,
+        by: "id", of: "orders", endsAtLatestOrder: true, unless: ordersAgree,
+        adding: [(.units, 1), (.debits, 1)],
+        ofCancels: [
+            Question(
+                .cancel, "order",
+                """
+                SELECT orders.id, 'is canceled, and did not give the units of its lines back'
+                FROM orders JOIN orders_item i ON i.order_id = orders.id
+                WHERE \(slice("orders.id")) AND orders.status = 'CANCELED' GROUP BY orders.id
+                HAVING SUM(COALESCE(\(moved("CANCEL")), IF(
+                    (SELECT MAX(p.created_at) FROM payment_history p
+                     WHERE p.order_id = i.order_id AND p.status = 'REFUNDED') < \(opening),
+                    i.quantity, 0)) <> i.quantity) > 0
+                """),
+            Question(
+                .cancel, "order",
+                """
+                SELECT orders.id, CASE WHEN COUNT(p.id) <> 1
+                    THEN CONCAT('is canceled, and was given back ', COUNT(p.id), ' times')
+                    ELSE CONCAT('cost ', MAX(orders.total_price), ', and ', MAX(p.total_price),
+                        ' were given back to user ', MAX(p.user_id)) END
+                FROM orders LEFT JOIN payment_history p
+                    ON p.order_id = orders.id AND p.status = 'REFUNDED'
+                WHERE \(slice("orders.id")) AND orders.status = 'CANCELED' GROUP BY orders.id
+                HAVING COUNT(p.id) <> 1 OR MAX(p.user_id) <> MAX(orders.user_id)
+                    OR MAX(p.total_price) <> MAX(orders.total_price)
+                """),
+        ],
         Question(
             .orderLines, "order",
             """
@@ -245,41 +286,47 @@ extension AuditCheck {
         """
     }
 
-    /// A movement out of the stock and a line have the same print. What is in stock without movements
-    /// is what all has beyond those that have some.
+    private static let leaving = "cause = 'ORDER' AND order_id <= :latest"
+    private static let leftPrint = fingerprint(of: "order_id", "product_id", "-quantity")
+    private static let soldPrint = fingerprint(of: "order_id", "product_id", "quantity")
+
+    /// Movements of later orders have no line, and so no part in a tally.
+    private static let latestLine = "(SELECT COALESCE(MAX(order_id), 0) FROM orders_item)"
+
+    /// A product without stock or movements is right, and makes a slice look wrong.
     private static let stockAgrees = """
-        SELECT moved.products = moved.stocks AND moved.wrong = 0 AND moved.units = left_over.units
-            AND moved.orders = sold.number AND moved.print = sold.print
-        FROM (SELECT COUNT(*) AS products, COUNT(s.product_id) AS stocks,
-                COUNT(IF(s.quantity <> product.units, 1, NULL)) AS wrong,
-                COALESCE(SUM(s.quantity), 0) AS units,
-                COALESCE(SUM(product.orders), 0) AS orders, BIT_XOR(product.print) AS print
-            FROM (SELECT product_id, SUM(quantity) AS units,
-                    COUNT(IF(cause = 'ORDER', 1, NULL)) AS orders,
-                    BIT_XOR(IF(cause = 'ORDER',
-                        \(fingerprint(of: "order_id", "product_id", "quantity")), NULL)) AS print
-                FROM stock_movement WHERE \(slice("product_id")) GROUP BY product_id) AS product
-            LEFT JOIN stock s ON s.product_id = product.product_id) AS moved,
-        (SELECT COALESCE(SUM(quantity), 0) AS units
-            FROM stock WHERE \(slice("product_id"))) AS left_over,
-        (SELECT COUNT(*) AS number,
-                BIT_XOR(\(fingerprint(of: "order_id", "product_id", "-quantity"))) AS print
-            FROM orders_item FORCE INDEX (orders_item_by_product)
-            WHERE \(slice("product_id"))) AS sold
+        SELECT moved.products = left_over.products AND moved.print = left_over.print
+            AND moved.units = left_over.units AND moved.latest <= \(latestLine),
+            moved.canceled, moved.orders, moved.left_print
+        FROM (SELECT COUNT(*) AS products, \(combined("CRC32(product_id)")) AS print,
+                COALESCE(SUM(units * \(weight("product_id"))), 0) AS units,
+                COALESCE(MAX(latest), 0) AS latest, COALESCE(SUM(canceled), 0) AS canceled,
+                COALESCE(SUM(orders), 0) AS orders, \(combined("left_print")) AS left_print
+            FROM (SELECT product_id, SUM(quantity) AS units, MAX(order_id) AS latest,
+                    COUNT(IF(cause = 'CANCEL', 1, NULL)) AS canceled,
+                    COUNT(IF(\(leaving), 1, NULL)) AS orders,
+                    BIT_XOR(IF(\(leaving), \(leftPrint), NULL)) AS left_print
+                FROM stock_movement WHERE \(slice("product_id")) GROUP BY product_id) AS product)
+            AS moved,
+        (SELECT COUNT(*) AS products, \(combined("CRC32(product_id)")) AS print,
+                \(weighed("quantity", by: "product_id")) AS units
+            FROM stock WHERE \(slice("product_id"))) AS left_over
         """
 
     private static let stock = AuditCheck(
-        by: "product_id", of: "stock",
-        always: Question(
-            .cancel, "product",
-            """
-            SELECT m.product_id, CONCAT('has units back of order ', m.order_id,
-                IF(i.order_id IS NULL, ', which has no line of it', ', which is not canceled'))
-            FROM stock_movement m LEFT JOIN orders o ON o.id = m.order_id
-            LEFT JOIN orders_item i ON i.order_id = m.order_id AND i.product_id = m.product_id
-            WHERE \(slice("m.product_id")) AND m.cause = 'CANCEL'
-                AND (i.order_id IS NULL OR NOT o.status <=> 'CANCELED')
-            """), unless: stockAgrees,
+        by: "product_id", of: "stock", unless: stockAgrees, adding: [(.units, -1)],
+        ofCancels: [
+            Question(
+                .cancel, "product",
+                """
+                SELECT m.product_id, CONCAT('has units back of order ', m.order_id,
+                    IF(i.order_id IS NULL, ', which has no line of it', ', which is not canceled'))
+                FROM stock_movement m LEFT JOIN orders o ON o.id = m.order_id
+                LEFT JOIN orders_item i ON i.order_id = m.order_id AND i.product_id = m.product_id
+                WHERE \(slice("m.product_id")) AND m.cause = 'CANCEL'
+                    AND (i.order_id IS NULL OR NOT o.status <=> 'CANCELED')
+                """)
+        ],
         Question(
             .stock, "product",
             """
@@ -289,6 +336,28 @@ extension AuditCheck {
             WHERE \(slice("stock.product_id")) GROUP BY stock.product_id
             HAVING MAX(stock.quantity) <> COALESCE(SUM(m.quantity), 0)
             """),
+        Question(
+            .orphans, "product",
+            """
+            SELECT m.product_id, IF(s.product_id IS NULL, 'has movements and no stock',
+                CONCAT('has a movement of order ', m.order_id, ', which has no line of it'))
+            FROM stock_movement m LEFT JOIN stock s ON s.product_id = m.product_id
+            WHERE \(slice("m.product_id")) AND (s.product_id IS NULL
+                OR m.order_id > \(latestLine))
+            """))
+
+    /// Movements out of the stock and lines, product by product.
+    private static let unitsAgree = """
+        SELECT moved.number = sold.number AND moved.print = sold.print, 0
+        FROM (SELECT COUNT(*) AS number, \(combined(leftPrint)) AS print
+            FROM stock_movement WHERE \(slice("product_id")) AND cause = 'ORDER') AS moved,
+        (SELECT COUNT(*) AS number, \(combined(soldPrint)) AS print
+            FROM orders_item FORCE INDEX (orders_item_by_product)
+            WHERE \(slice("product_id"))) AS sold
+        """
+
+    private static let units = AuditCheck(
+        by: "product_id", of: "stock", unless: unitsAgree,
         Question(
             .orderLines, "order",
             """
@@ -301,25 +370,39 @@ extension AuditCheck {
         Question(
             .orphans, "product",
             """
-            SELECT m.product_id, IF(s.product_id IS NULL, 'has movements and no stock',
-                CONCAT('has a movement of order ', m.order_id, ', which has no line of it'))
-            FROM stock_movement m LEFT JOIN stock s ON s.product_id = m.product_id
-            LEFT JOIN orders_item i FORCE INDEX (orders_item_by_product)
+            SELECT m.product_id, CONCAT('has a movement of order ', m.order_id,
+                ', which has no line of it')
+            FROM stock_movement m LEFT JOIN orders_item i FORCE INDEX (orders_item_by_product)
                 ON i.order_id = m.order_id AND i.product_id = m.product_id
-            WHERE \(slice("m.product_id")) AND (s.product_id IS NULL
-                OR m.order_id > 0 AND i.order_id IS NULL)
+            WHERE \(slice("m.product_id")) AND m.cause = 'ORDER' AND i.order_id IS NULL
+                AND m.order_id <= \(latestLine)
             """))
 
     // MARK: - Events and sales
 
+    private static let eventPrint = "CRC32(event_id) * CRC32C(event_id)"
+
+    /// A target mostly has all events of a slice: events are dispatched to every target that is on.
+    /// Looking up the event of each delivery costs twice as much.
+    private static let deliveriesAgree = """
+        SELECT COALESCE(MIN(target.number = told.number AND target.print = told.print), 1), 0
+        FROM (SELECT target_id, COUNT(*) AS number, \(combined(eventPrint)) AS print
+            FROM delivery FORCE INDEX (delivery_once_a_target)
+            WHERE \(slice("event_id")) GROUP BY target_id) AS target,
+        (SELECT COUNT(*) AS number, \(combined("CRC32(id) * CRC32C(id)")) AS print
+            FROM outbox FORCE INDEX (PRIMARY)
+            WHERE \(slice("id")) AND dispatched_at IS NOT NULL) AS told
+        """
+
     private static let deliveries = AuditCheck(
-        by: "id", of: "delivery", upTo: "SELECT COALESCE(MAX(id), 0) FROM delivery",
+        by: "event_id", .uuid, of: "delivery", unless: deliveriesAgree,
         Question(
             .orphans, "delivery",
             """
             SELECT delivery.id, 'is of an event that does not exist'
-            FROM delivery LEFT JOIN outbox e ON e.id = delivery.event_id
-            WHERE \(slice("delivery.id")) AND e.id IS NULL
+            FROM delivery FORCE INDEX (delivery_once_a_target)
+            LEFT JOIN outbox e ON e.id = delivery.event_id
+            WHERE \(slice("delivery.event_id")) AND e.id IS NULL
             """))
 
     /// The hours that may be in the window, in Universal Time: read one after the other, an hour's
@@ -330,11 +413,11 @@ extension AuditCheck {
         .joined(separator: ", ")
 
     private static let salesAgree = """
-        SELECT sold.units = shown.units
-        FROM (SELECT \(weighed("quantity", by: "product_id")) AS units
+        SELECT sold.units = shown.units AND sold.units < \(exactEnd), 0
+        FROM (SELECT \(weighedAsDouble("quantity", by: "product_id")) AS units
             FROM sale_hourly FORCE INDEX (PRIMARY)
             WHERE hour IN (\(hours)) AND \(slice("product_id"))) AS sold,
-        (SELECT \(weighed("quantity", by: "product_id")) AS units
+        (SELECT \(weighedAsDouble("quantity", by: "product_id")) AS units
             FROM sale_window WHERE \(slice("product_id"))) AS shown
         """
 

@@ -216,6 +216,34 @@ import Testing
             VALUES (1, 'OPENING', 5), (1, 'ADJUSTMENT', -5)
             """, violations: ["orphans: product 1"]),
         Wrong(
+            "units that an order took which is yet to come",
+            """
+            INSERT INTO stock_movement (product_id, order_id, cause, quantity)
+            VALUES (101, 1000000, 'ORDER', -1)
+            """, "UPDATE stock SET quantity = quantity - 1 WHERE product_id = 101",
+            violations: ["orphans: product 101"]),
+        Wrong(
+            "units that an order took thrice",
+            """
+            INSERT INTO stock_movement (product_id, order_id, cause, created_at, quantity)
+            SELECT product_id, order_id, cause, created_at + INTERVAL seq SECOND, quantity
+            FROM stock_movement JOIN seq_1_to_2 WHERE order_id = 3
+            """, "UPDATE stock SET quantity = quantity - 2 WHERE product_id = 101",
+            violations: ["order_lines: order 3"]),
+        Wrong(
+            "lines that two orders exchanged", "SET foreign_key_checks = 0",
+            "UPDATE orders_item SET order_id = 9 WHERE order_id = 1 AND product_id = 101",
+            "UPDATE orders_item SET order_id = 1 WHERE order_id = 3",
+            "UPDATE orders_item SET order_id = 3 WHERE order_id = 9",
+            violations: ["order_lines: order 1", "order_lines: order 3"]),
+        Wrong(
+            "a refund of no order", "SET foreign_key_checks = 0",
+            """
+            INSERT INTO payment_history (id, user_id, order_id, total_price, pay_method, status)
+            VALUES (1000, 3, 9, 1, 'POINT', 'REFUNDED')
+            """, "UPDATE users SET point = point + 1 WHERE id = 3",
+            violations: ["cancel: payment 1000"]),
+        Wrong(
             "units that were returned of a line that is not there",
             """
             INSERT INTO stock_movement (product_id, order_id, cause, quantity)
@@ -237,6 +265,17 @@ import Testing
         let owner = try test.database.connect()
         for statement in wrong.statements { try owner.execute(statement) }
         #expect(try found() == wrong.violations)
+    }
+
+    /// What no slice can tell alone, all of them have told together.
+    @Test func `what is right is looked at once`() throws {
+        try trade()
+        let audit = Audit(
+            pool: Audit.pool(for: test.database.owner), eventsKeptHours: 168, busyPercent: 100)
+        // Each table fits into one slice: users, products, orders, events, and sales.
+        #expect(try audit.run()?.slices == 5)
+        try test.database.connect().execute("DELETE FROM stock_movement WHERE order_id = 1")
+        #expect(try audit.run()?.slices == 6)
     }
 
     @Test func `the past before the books is not held against an order`() throws {
