@@ -51,7 +51,7 @@ struct AuditSettings {
         let seconds = try environment.number(.auditInterval, in: 0...604_800) ?? 3_600
         intervalSeconds = seconds == 0 ? nil : seconds
         eventsKeptHours = try environment.number(.eventsKept, in: 1...87_600) ?? 7 * 24
-        busyPercent = try environment.number(.auditBusy, in: 1...100) ?? 6
+        busyPercent = try environment.number(.auditBusy, in: 1...100) ?? 9
     }
 
     func audit(of database: Server) -> Audit {
