@@ -3,52 +3,15 @@
 # shellcheck shell=bash disable=SC2154
 
 readonly audit_products=${BENCH_PRODUCTS:-100000} audit_lines=${BENCH_LINES:-1000000}
-readonly audit_clients=64 audited_pieces=3 audit_seconds=${BENCH_SECONDS:-2}
+readonly audit_clients=64 audit_seconds=${BENCH_SECONDS:-2} audit_rounds=${BENCH_ROUNDS:-90}
+readonly audit_load_seconds_max=3600
+readonly clock_nanosleep=230 # Its number, as /proc/PID/syscall begins.
 
-# audit_beside WHAT: orders per second while one audit is held up, into the file "plain", and while it
-# goes on, into "audited", in turn until it has ended. Mostly it goes on: it has to look at the orders
-# of both.
-audit_beside() {
-    local rate rest piece
-    : >"$folder/plain" && : >"$folder/audited"
-    start_part audit "$folder/audit.log" "$binary" audit
-    while is_running audit; do
-        kill -s STOP "${part_pid[audit]}" || break
-        read -r rate rest <<<"$(orders_of "$1")"
-        say "$rate" >>"$folder/plain"
-        kill -s CONT "${part_pid[audit]}" || break
-        for ((piece = 0; piece < audited_pieces; piece++)); do
-            read -r rate rest <<<"$(orders_of "$1")"
-            ! is_running audit || say "$rate" >>"$folder/audited"
-        done
-    done
-    stop_part audit TERM 5
-    grep -q 'nothing is wrong' "$folder/audit.log" ||
-        die_with_log "$folder/audit.log" "the audit did not find that all is well"
-}
-
-orders_of() { wrk_line group "$audit_clients" "$audit_seconds" "$1" "$EPOCHREALTIME"; }
-
-# compare_pieces WHAT: what the audit leaves of the orders. Those of a round are held against those
-# before and after it, as a shop that grows becomes slower.
-compare_pieces() {
-    paste "$folder/plain" <(paste - - - <"$folder/audited") |
-        awk -v what="$1" -v seconds="$((audit_seconds * $(wc -l <"$folder/audited")))" '
-            rounds > 0 { plain += (before + $1) / 2; audited += during }
-            NF < 4 { exit }
-            { rounds++; before = $1; during = ($2 + $3 + $4) / 3 }
-            END {
-                if (plain == 0) { print what ": the audit was too short to compare"; exit 1 }
-                printf "%s: %.3f of the orders during an audit of %d s (%d rounds)\n",
-                    what, audited / plain, seconds, rounds
-            }'
-}
-
-bench_audit() {
-    local what
-    start_private_folder
-    trap 'trap "" INT TERM HUP; stop_shops; stop_part audit TERM 5; stop_parts' EXIT
-    build_commerce
+# A new shop with as many rows as are asked for, which nobody has bought from yet.
+start_audited_shop() {
+    stop_shops
+    stop_parts
+    rm -rf "$folder/mariadb"
     start_mariadb "$folder"
     lay_ground
     "$repository/sql/bulk.sh" "$audit_products" "$audit_lines" --no-defaults \
@@ -58,13 +21,108 @@ bench_audit() {
     start_memcached "$folder"
     start_responder group group
     start_front group group
-    say "an idle shop, $audit_products products, $audit_lines order lines:"
-    "$binary" audit || die "the books of a new shop are wrong"
-    for what in hot spread; do
-        wrk_line group "$audit_clients" "$warm_up_seconds" "$what" warm >/dev/null
-        audit_beside "$what"
-        compare_pieces "$what"
+}
+
+# start_orders WHAT: clients who order until stop_orders.
+start_orders() {
+    start_part load "$folder/load.log" wrk -t "$threads" -c "$audit_clients" \
+        -d "${audit_load_seconds_max}s" --timeout 10s -s "$repository/script/bench-load.lua" \
+        "$(url group)" -- "$1" audit
+    sleep "$warm_up_seconds"
+}
+
+stop_orders() {
+    is_running load || die_with_log "$folder/load.log" "the orders have come to an end"
+    stop_part load INT 15
+    [[ $(sed -n 's/^measured //p' "$folder/load.log") == *" 0 0 "* ]] ||
+        die_with_log "$folder/load.log" "some orders failed"
+}
+
+start_audit() { start_part audit "$folder/audit.log" "$binary" audit; }
+
+end_audit() {
+    stop_part audit TERM 5
+    grep -q 'nothing is wrong' "$folder/audit.log" ||
+        die_with_log "$folder/audit.log" "the audit did not find that all is well"
+}
+
+# Holds the audit up while it rests; ends with 1 if it has ended. Amid a slice it would take the time
+# for work, and rest ten times as long.
+hold_audit() {
+    local call rest
+    while kill -s STOP "${part_pid[audit]}" 2>/dev/null; do
+        read -r call rest 2>/dev/null <"/proc/${part_pid[audit]}/syscall" || return 1
+        [[ $call != "$clock_nanosleep" ]] || return 0
+        go_on_with_audit || return 1
+        sleep 0.01
     done
-    await_quiet
-    "$binary" audit || die "the books are wrong"
+    return 1
+}
+
+go_on_with_audit() { kill -s CONT "${part_pid[audit]}" 2>/dev/null; }
+
+# Orders per second from now on, for a while.
+orders_per_second() {
+    local begin=${EPOCHREALTIME/./} before rest end after
+    read -r rest rest rest before <<<"$(ledger_metrics group)"
+    sleep "$audit_seconds"
+    end=${EPOCHREALTIME/./}
+    read -r rest rest rest after <<<"$(ledger_metrics group)"
+    say "$(((after - before) * 1000000 / (end - begin)))"
+}
+
+# compare_orders WHAT: orders per second with one audit after the other, and while it is held up, in
+# turn. A round is held against those before and after it, as a shop that grows becomes slower.
+compare_orders() {
+    local rate
+    : >"$folder/rounds"
+    start_audit
+    while (($(wc -l <"$folder/rounds") <= audit_rounds)); do
+        if ! hold_audit; then
+            end_audit
+            start_audit
+            continue
+        fi
+        rate=$(orders_per_second)
+        go_on_with_audit
+        rate+=" $(orders_per_second)"
+        ! is_running audit || say "$rate" >>"$folder/rounds"
+    done
+    stop_part audit TERM 5
+    awk -v what="$1" '
+        NR > 1 {
+            plain = (before + $1) / 2
+            rounds++; plains += plain; audited += during
+            square += (during - plain) ^ 2
+        }
+        { before = $1; during = $2 }
+        END {
+            ratio = audited / plains
+            off = sqrt(square / rounds - ((audited - plains) / rounds) ^ 2)
+            printf "%s: %.0f orders a second, beside audits %.0f: %.3f of it (%d rounds; error %.3f)\n",
+                what, plains / rounds, audited / rounds, ratio, rounds,
+                off / sqrt(rounds) / (plains / rounds)
+        }' "$folder/rounds"
+}
+
+bench_audit() {
+    local what
+    start_private_folder
+    trap 'trap "" INT TERM HUP; stop_part load INT 15; stop_shops; stop_part audit TERM 5; stop_parts' EXIT
+    build_commerce
+    for what in hot spread; do
+        start_audited_shop
+        say "an idle shop, $audit_products products, $audit_lines order lines:"
+        "$binary" audit || die "the books of a new shop are wrong"
+        say "the same beside orders, $what:"
+        start_orders "$what"
+        start_audit
+        while is_running audit; do sleep 0.1; done
+        end_audit
+        cat "$folder/audit.log"
+        compare_orders "$what"
+        stop_orders
+        await_quiet
+        "$binary" audit || die "the books are wrong"
+    done
 }
