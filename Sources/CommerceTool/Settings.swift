@@ -72,7 +72,8 @@ enum Setting: String, CaseIterable {
         case .deliveryLease: "of a delivery, 1 to 3600; keep it above 30 (60)"
         case .eventsKept: "hours after the delivery, 1 to 87600 (168)"
         case .auditInterval: "seconds between audits; 0: none (3600)"
-        case .auditBusy: "of the time that an audit works, 1 to 100 (6)"
+        case .auditBusy:
+            "of the time that an audit works, 1 to 100 (\(AuditSettings.busyPercentDefault))"
         case .logLevel: "trace, debug, info, warning, error … (info)"
         case .logFormat: "json or text (text at a terminal, else json)"
         case .logRequests: "failed, refused (too), or all (failed)"

@@ -46,8 +46,8 @@ public struct Audit: Sendable {
         /// How many there are of each rule.
         public internal(set) var counts = Dictionary(
             uniqueKeysWithValues: Rule.allCases.map { ($0, 0) })
-        /// The longest of all slices, in milliseconds.
-        public internal(set) var sliceMillisecondsMax = 0
+        /// The longest of all slices.
+        public internal(set) var longestSlice = Duration.zero
         public internal(set) var slices = 0
         /// Whether it came to its end, and was not stopped before.
         public internal(set) var isWhole = false
@@ -57,12 +57,12 @@ public struct Audit: Sendable {
 
     /// Violations of one rule that are named. Of more it is enough to know how many there are.
     public static let namedMax = 20
-    /// Rows of a slice at most.
-    private static let sliceRowsMax = 10_000
-    /// What a slice is to take; its length follows. Of a page of a secondary index that changed since
-    /// the SELECT began, MariaDB looks each row up, and a longer slice on a busy shop meets more of
-    /// them.
-    private static let sliceMilliseconds = 10
+    /// What a slice is to take; its extent follows. Longer ones take less in all, since MariaDB makes each
+    /// statement ready anew. But a processor that is busy for longer keeps whoever commits waiting: of
+    /// slices of 4 ms and more a second's work took more than a second's orders, of these hardly any.
+    private static let sliceTarget = Duration.milliseconds(1)
+    /// Numbers, or rows, of a slice at least, however busy the machine is: an audit has to end.
+    private static let extentMin = 100
     /// Longer steps would keep whoever wants to stop waiting.
     private static let restStep = Duration.milliseconds(500)
 
@@ -135,21 +135,28 @@ public struct Audit: Sendable {
         _ check: AuditCheck, of scope: AuditScope, on connection: Connection,
         into report: inout Report, _ tallies: inout AuditTallies, _ isStopped: () -> Bool
     ) throws(DatabaseError) {
-        var (last, rows) = (check.beginning, 1_000)
         let bound = check.bound(in: scope)
+        var (last, extent) = (check.beginning, Self.extentMin)
+        var next = try check.first(after: last, through: bound, on: connection)
         while last != bound, !isStopped() {
             let begin = ContinuousClock.now
-            let end = try check.end(of: rows, after: last, through: bound, on: connection)
-            let slice = AuditSlice(after: last, through: end, scope: scope)
-            report.note(try check.violations(in: slice, adding: &tallies, on: connection))
-            last = end
-            let milliseconds = Int(begin.duration(to: .now) / .milliseconds(1))
+            let cut = try check.cut(
+                extent, after: last, from: next, through: bound, on: connection)
+            let slice = AuditSlice(after: last, through: cut.end, bound: bound, scope: scope)
+            let found = try check.findings(in: slice, adding: &tallies, on: connection)
+            report.note(found.violations)
+            (last, next) = (cut.end, found.next)
+            let worked = begin.duration(to: .now)
             report.slices += 1
-            report.sliceMillisecondsMax = max(report.sliceMillisecondsMax, milliseconds)
-            let fitting = rows * Self.sliceMilliseconds / max(1, milliseconds)
-            rows = min(max(1, fitting), 2 * rows, Self.sliceRowsMax)
-            rest(begin.duration(to: .now), isStopped)
+            report.longestSlice = max(report.longestSlice, worked)
+            extent = Self.extent(after: cut.extent, of: worked)
+            rest(worked, isStopped)
         }
+    }
+
+    /// The extent of a slice that takes as long as it is to, at most twice as much as the one before.
+    private static func extent(after last: Int, of worked: Duration) -> Int {
+        max(extentMin, Int(Double(last) * min(2, sliceTarget / worked)))
     }
 
     private func rest(_ worked: Duration, _ isStopped: () -> Bool) {

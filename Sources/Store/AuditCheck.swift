@@ -39,10 +39,11 @@ struct AuditCheck {
             }
         }
 
-        fileprivate func value(of row: borrowing Row) throws(DatabaseError) -> Value {
+        /// A row's first column; nil where that is NULL.
+        fileprivate func value(of row: borrowing Row) throws(DatabaseError) -> Value? {
             switch self {
-            case .number: .integer(try row.integer(0))
-            case .uuid: .text(try row.text(0))
+            case .number: try row.optionalInteger(0).map(Value.integer)
+            case .uuid: try row.optionalText(0).map(Value.text)
             }
         }
     }
@@ -54,7 +55,7 @@ struct AuditCheck {
     /// Whether what came after the latest order of the audit's beginning is for another audit. A busy
     /// shop would keep this one from its end.
     private let endsAtLatestOrder: Bool
-    /// A SELECT, in this order, of 1 where no question has an answer in the slice (it may say 0 of
+    /// The key after a slice, and then what the check's SELECT has, in this order: 1 where no question has an answer in the slice (it may say 0 of
     /// what is right); of how many cancels there are; of a number and a print for each tally.
     private let sums: SliceSQL
     /// What the slices of several checks make together, and the sign of what this one adds.
@@ -72,7 +73,8 @@ struct AuditCheck {
         self.key = key
         self.kind = kind
         self.endsAtLatestOrder = endsAtLatestOrder
-        self.sums = SliceSQL(sums)
+        let next = "(SELECT MIN(\(key)) FROM \(table) WHERE \(key) > :through AND \(key) <= :bound)"
+        self.sums = SliceSQL(sums.replacing("SELECT", with: "SELECT \(next),", maxReplacements: 1))
         self.tallies = tallies
         self.questions = questions
         self.ofCancels = ofCancels
@@ -86,39 +88,79 @@ struct AuditCheck {
         endsAtLatestOrder ? .integer(scope.latestOrder) : kind.greatest
     }
 
-    /// The key that ends a slice of so many rows; the bound where there are fewer.
-    func end(
-        of count: Int, after last: Value, through bound: Value, on connection: Connection
-    ) throws(DatabaseError) -> Value {
-        let keys = try connection.query(
-            """
-            SELECT \(key) FROM \(table) WHERE \(key) > ? AND \(key) <= ?
-            ORDER BY \(key) LIMIT 1 OFFSET ?
-            """, [last, bound, .integer(Int64(count - 1))]
-        ) { row throws(DatabaseError) in try kind.value(of: row) }
-        return keys.first ?? bound
+    /// Rows of a slice at most.
+    private static let rowsMax = 4_000
+    /// Numbers of a slice at most, where they are far apart.
+    private static let numbersMax = 1_000_000_000
+
+    /// The key of the first slice's first row; nil where there is none.
+    func first(
+        after last: Value, through bound: Value, on connection: Connection
+    ) throws(DatabaseError) -> Value? {
+        try connection.query(
+            "SELECT MIN(\(key)) FROM \(table) WHERE \(key) > ? AND \(key) <= ?", [last, bound]
+        ) { row throws(DatabaseError) in try kind.value(of: row) }.first ?? nil
     }
 
-    /// Everything wrong in a slice.
+    /// Where a slice ends, and what it came to: numbers, or rows where the keys are none.
+    ///
+    /// Numbers mostly follow each other closely: so many of them have about as many rows, and no row
+    /// has to be counted.
+    ///
+    /// - Parameter next: the key of its first row; nil where the rest has none, which is then one slice.
+    func cut(
+        _ extent: Int, after last: Value, from next: Value?, through bound: Value,
+        on connection: Connection
+    ) throws(DatabaseError) -> (end: Value, extent: Int) {
+        guard let next else { return (bound, extent) }
+        guard case .integer(let first) = next, case .integer(let limit) = bound else {
+            let rows = min(extent, Self.rowsMax)
+            return (try row(rows, after: last, through: bound, on: connection) ?? bound, rows)
+        }
+        let numbers = min(extent, Self.numbersMax)
+        let (sum, isTooLarge) = first.addingReportingOverflow(Int64(numbers) - 1)
+        let end = Value.integer(isTooLarge ? limit : min(sum, limit))
+        guard numbers > Self.rowsMax,
+            case .integer(let full) = try row(
+                Self.rowsMax, after: last, through: end, on: connection)
+        else { return (end, numbers) }
+        return (.integer(full), Int(full - first) + 1)
+    }
+
+    /// The key of the so-manieth row; nil where there are fewer.
+    private func row(
+        _ count: Int, after last: Value, through end: Value, on connection: Connection
+    ) throws(DatabaseError) -> Value? {
+        let isOpen = end == kind.greatest
+        return try connection.query(
+            """
+            SELECT \(key) FROM \(table) WHERE \(key) > ? \(isOpen ? "" : "AND \(key) <= ?")
+            ORDER BY \(key) LIMIT 1 OFFSET ?
+            """, [last] + (isOpen ? [] : [end]) + [.integer(Int64(count - 1))]
+        ) { row throws(DatabaseError) in try kind.value(of: row) }.first ?? nil
+    }
+
+    /// Everything wrong in a slice, and the key of the row after it.
     ///
     /// - Parameter sheet: gets what the slice adds to the tallies.
-    func violations(
+    func findings(
         in slice: AuditSlice, adding sheet: inout AuditTallies, on connection: Connection
-    ) throws(DatabaseError) -> [Audit.Violation] {
+    ) throws(DatabaseError) -> (violations: [Audit.Violation], next: Value?) {
         let found = try connection.query(sums.text, sums.values(for: slice)) {
             row throws(DatabaseError) in
             var parts: [AuditTallies.Part] = []
             for (index, (tally, sign)) in tallies.enumerated() {
                 parts.append(
                     AuditTallies.Part(
-                        tally: tally, number: sign * (try row.integer(2 * index + 2)),
-                        print: try row.integer(2 * index + 3)))
+                        tally: tally, number: sign * (try row.integer(2 * index + 3)),
+                        print: try row.integer(2 * index + 4)))
             }
             return (
-                isRight: try row.integer(0) == 1, hasCancels: try row.integer(1) > 0, parts: parts
+                next: try kind.value(of: row), isRight: try row.integer(1) == 1,
+                hasCancels: try row.integer(2) > 0, parts: parts
             )
         }
-        guard let sums = found.first else { return [] }
+        guard let sums = found.first else { preconditionFailure("Sums always make a row.") }
         for part in sums.parts { sheet.add(part) }
         let asked = (sums.hasCancels ? ofCancels : []) + (sums.isRight ? [] : questions)
         var violations: [Audit.Violation] = []
@@ -131,7 +173,7 @@ struct AuditCheck {
                     finding: try row.text(1))
             }
         }
-        return violations
+        return (violations, sums.next)
     }
 }
 
@@ -176,18 +218,21 @@ struct AuditScope {
 struct AuditSlice {
     let after: Value
     let through: Value
+    /// Of the whole check.
+    let bound: Value
     let scope: AuditScope
 }
 
-/// A statement about a slice: `:after` and `:through` are its bounds, `:latest` is the latest order,
+/// A statement about a slice: `:after` and `:through` are its ends, `:bound` is the
+/// check's, `:latest` is the latest order,
 /// and `:hours` is for how long events are kept.
 private struct SliceSQL {
     let text: String
     private let names: [Substring]
 
     init(_ sql: String) {
-        text = sql.replacing(/:(after|through|latest|hours)\b/, with: "?")
-        names = sql.matches(of: /:(after|through|latest|hours)\b/).map(\.1)
+        text = sql.replacing(/:(after|through|bound|latest|hours)\b/, with: "?")
+        names = sql.matches(of: /:(after|through|bound|latest|hours)\b/).map(\.1)
     }
 
     func values(for slice: AuditSlice) -> [Value] {
@@ -195,6 +240,7 @@ private struct SliceSQL {
             switch name {
             case "after": slice.after
             case "through": slice.through
+            case "bound": slice.bound
             case "latest": .integer(slice.scope.latestOrder)
             default: .integer(Int64(slice.scope.keptHours))
             }

@@ -14,8 +14,14 @@ extension AuditCheck {
         }
     }
 
-    /// The rows of a slice, by a column that has its key.
+    /// The rows of a slice, by a column that has its key, a number. (One comparison of three numbers
+    /// takes less than two comparisons.)
     private static func slice(_ column: String) -> String {
+        "\(column) BETWEEN :after + 1 AND :through"
+    }
+
+    /// The same where the key is an event's.
+    private static func eventSlice(_ column: String) -> String {
         "(\(column) > :after AND \(column) <= :through)"
     }
 
@@ -65,12 +71,12 @@ extension AuditCheck {
             FROM point_adjustment WHERE \(slice("user_id"))) AS opened,
         (SELECT COUNT(*) AS payers, COUNT(u.id) AS users,
                 COALESCE(SUM(payer.points * \(weight("payer.user_id"))), 0) AS points,
-                COALESCE(SUM(payer.refunded), 0) AS refunded,
+                BIT_OR(payer.refunded) AS refunded,
                 COALESCE(SUM(payer.orders), 0) AS number, \(combined("payer.print")) AS print
             FROM (SELECT user_id,
                     SUM(IF(pay_method = 'CHARGE' OR status = 'REFUNDED', total_price,
                         -total_price)) AS points,
-                    COUNT(IF(status = 'REFUNDED', 1, NULL)) AS refunded,
+                    BIT_OR(status = 'REFUNDED') AS refunded,
                     COUNT(IF(\(debitOfLatest), 1, NULL)) AS orders,
                     BIT_XOR(IF(\(debitOfLatest), \(paidPrint), NULL)) AS print
                 FROM payment_history FORCE INDEX (payment_history_by_user)
@@ -286,7 +292,9 @@ extension AuditCheck {
         """
     }
 
-    private static let leaving = "cause = 'ORDER' AND order_id <= :latest"
+    /// Of an order, and not of its cancel: the CHECK of the table knows no other. (That the cause is
+    /// 'ORDER' is text, which takes longer to compare. Whatever has a wrong sign is no line's.)
+    private static let leaving = "order_id BETWEEN 1 AND :latest AND quantity < 0"
     private static let leftPrint = fingerprint(of: "order_id", "product_id", "-quantity")
     private static let soldPrint = fingerprint(of: "order_id", "product_id", "quantity")
 
@@ -300,10 +308,10 @@ extension AuditCheck {
             moved.canceled, moved.orders, moved.left_print
         FROM (SELECT COUNT(*) AS products, \(combined("CRC32(product_id)")) AS print,
                 COALESCE(SUM(units * \(weight("product_id"))), 0) AS units,
-                COALESCE(MAX(latest), 0) AS latest, COALESCE(SUM(canceled), 0) AS canceled,
+                COALESCE(MAX(latest), 0) AS latest, BIT_OR(canceled) AS canceled,
                 COALESCE(SUM(orders), 0) AS orders, \(combined("left_print")) AS left_print
             FROM (SELECT product_id, SUM(quantity) AS units, MAX(order_id) AS latest,
-                    COUNT(IF(cause = 'CANCEL', 1, NULL)) AS canceled,
+                    BIT_OR(cause = 'CANCEL') AS canceled,
                     COUNT(IF(\(leaving), 1, NULL)) AS orders,
                     BIT_XOR(IF(\(leaving), \(leftPrint), NULL)) AS left_print
                 FROM stock_movement WHERE \(slice("product_id")) GROUP BY product_id) AS product)
@@ -388,10 +396,10 @@ extension AuditCheck {
         SELECT COALESCE(MIN(target.number = told.number AND target.print = told.print), 1), 0
         FROM (SELECT target_id, COUNT(*) AS number, \(combined(eventPrint)) AS print
             FROM delivery FORCE INDEX (delivery_once_a_target)
-            WHERE \(slice("event_id")) GROUP BY target_id) AS target,
+            WHERE \(eventSlice("event_id")) GROUP BY target_id) AS target,
         (SELECT COUNT(*) AS number, \(combined("CRC32(id) * CRC32C(id)")) AS print
             FROM outbox FORCE INDEX (PRIMARY)
-            WHERE \(slice("id")) AND dispatched_at IS NOT NULL) AS told
+            WHERE \(eventSlice("id")) AND dispatched_at IS NOT NULL) AS told
         """
 
     private static let deliveries = AuditCheck(
@@ -402,7 +410,7 @@ extension AuditCheck {
             SELECT delivery.id, 'is of an event that does not exist'
             FROM delivery FORCE INDEX (delivery_once_a_target)
             LEFT JOIN outbox e ON e.id = delivery.event_id
-            WHERE \(slice("delivery.event_id")) AND e.id IS NULL
+            WHERE \(eventSlice("delivery.event_id")) AND e.id IS NULL
             """))
 
     /// The hours that may be in the window, in Universal Time: read one after the other, an hour's

@@ -272,10 +272,28 @@ import Testing
         try trade()
         let audit = Audit(
             pool: Audit.pool(for: test.database.owner), eventsKeptHours: 168, busyPercent: 100)
-        // Each table fits into one slice: users, products, orders, events, and sales.
-        #expect(try audit.run()?.slices == 5)
+        // One slice for the orders and one for the events. Users, products and sales have one more, for
+        // what names a number after the last.
+        #expect(try audit.run()?.slices == 8)
         try test.database.connect().execute("DELETE FROM stock_movement WHERE order_id = 1")
-        #expect(try audit.run()?.slices == 6)
+        #expect(try audit.run()?.slices == 10)
+    }
+
+    @Test func `numbers far apart, and many close together, are all looked at`() throws {
+        let owner = try test.database.connect()
+        try owner.execute(
+            """
+            INSERT INTO users (id, name, hp_no, point)
+            SELECT seq * 1000000007, 'x', '010-0000-0000', 1 FROM seq_1_to_500
+            UNION ALL SELECT 2000000000000 + seq, 'x', '010-0000-0000', 1 FROM seq_1_to_20000
+            UNION ALL SELECT id, 'x', '010-0000-0000', 1
+            FROM (SELECT -7 AS id UNION ALL SELECT \(Int64.max)) AS ends
+            """)
+        let audit = Audit(
+            pool: Audit.pool(for: test.database.owner), eventsKeptHours: 168, busyPercent: 100)
+        let report = try #require(try audit.run())
+        #expect(report.isWhole && report.counts[.points] == 20_502 && report.count == 20_502)
+        #expect(report.named.first?.number == -7)
     }
 
     @Test func `the past before the books is not held against an order`() throws {

@@ -130,4 +130,20 @@ import Testing
             #expect(work.output.contains("COMMERCE_\(name) "), "\(name)")
         }
     }
+
+    @Test func `help and README tell the same numbers for what is not set`() throws {
+        let rows = contents(of: TestRun.repository + "/README.md").split(separator: "\n")
+        var compared: Set<Substring> = []
+        for command in ["serve", "work", "notify", "audit"] {
+            let run = try Finished([TestRun.commerce, command, "--help"], in: folder)
+            for line in run.output.split(separator: "\n") {
+                guard let told = line.firstMatch(of: /(COMMERCE_\w+) .*\((\d+)\)$/),
+                    let row = rows.first(where: { $0.hasPrefix("| `\(told.1)` |") })
+                else { continue }
+                #expect(row.split(separator: "|")[1] == " \(told.2) ", "\(command): \(row)")
+                compared.insert(told.1)
+            }
+        }
+        #expect(compared.count > 8)
+    }
 }
