@@ -55,8 +55,11 @@ struct AuditCheck {
     /// Whether what came after the latest order of the audit's beginning is for another audit. A busy
     /// shop would keep this one from its end.
     private let endsAtLatestOrder: Bool
-    /// The key after a slice, and then what the check's SELECT has, in this order: 1 where no question has an answer in the slice (it may say 0 of
-    /// what is right); of how many cancels there are; of a number and a print for each tally.
+    /// Numbers, or rows, of a slice at least, however busy the machine is: an audit has to end.
+    let extentMin: Int
+    /// The key after a slice; then what the check's own SELECT has, in this order: 1 where no question
+    /// has an answer in the slice (it may say 0 of what is right); how many cancels there are, or 1; a
+    /// number and a print for each tally.
     private let sums: SliceSQL
     /// What the slices of several checks make together, and the sign of what this one adds.
     private let tallies: [(AuditTally, Int64)]
@@ -66,13 +69,14 @@ struct AuditCheck {
 
     init(
         by key: String, _ kind: Key = .number, of table: String, endsAtLatestOrder: Bool = false,
-        unless sums: String, adding tallies: [(AuditTally, Int64)] = [],
+        extentMin: Int = 100, unless sums: String, adding tallies: [(AuditTally, Int64)] = [],
         ofCancels: [Question] = [], _ questions: Question...
     ) {
         self.table = table
         self.key = key
         self.kind = kind
         self.endsAtLatestOrder = endsAtLatestOrder
+        self.extentMin = extentMin
         let next = "(SELECT MIN(\(key)) FROM \(table) WHERE \(key) > :through AND \(key) <= :bound)"
         self.sums = SliceSQL(sums.replacing("SELECT", with: "SELECT \(next),", maxReplacements: 1))
         self.tallies = tallies
