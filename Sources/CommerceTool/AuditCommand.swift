@@ -43,8 +43,8 @@ struct AuditSettings {
     let eventsKeptHours: Int
     let busyPercent: Int
 
-    /// Ends an audit of a million order lines within a minute beside orders at full speed, and leaves
-    /// them more than 95 % of it.
+    /// Few enough that orders at full speed keep more than 95 % of it, and enough for an audit of a
+    /// million order lines to end within a minute beside them, as `script/bench audit` measures.
     static let busyPercentDefault = 14
 
     /// In the order of `--help`, for `commerce audit`.

@@ -48,6 +48,11 @@ struct AuditCheck {
         }
     }
 
+    /// Rows of a slice at most.
+    private static let rowsMax = 4_000
+    /// Numbers of a slice at most, where they are far apart.
+    private static let numbersMax = 1_000_000_000
+
     /// Where the slices are cut: rows in the order of an index.
     private let table: String
     private let key: String
@@ -77,8 +82,9 @@ struct AuditCheck {
         self.kind = kind
         self.endsAtLatestOrder = endsAtLatestOrder
         self.extentMin = extentMin
-        let next = "(SELECT MIN(\(key)) FROM \(table) WHERE \(key) > :through AND \(key) <= :bound)"
-        self.sums = SliceSQL(sums.replacing("SELECT", with: "SELECT \(next),", maxReplacements: 1))
+        let next = Self.least(key, of: table, after: ":through", through: ":bound")
+        self.sums = SliceSQL(
+            sums.replacing("SELECT", with: "SELECT (\(next)),", maxReplacements: 1))
         self.tallies = tallies
         self.questions = questions
         self.ofCancels = ofCancels
@@ -92,18 +98,19 @@ struct AuditCheck {
         endsAtLatestOrder ? .integer(scope.latestOrder) : kind.greatest
     }
 
-    /// Rows of a slice at most.
-    private static let rowsMax = 4_000
-    /// Numbers of a slice at most, where they are far apart.
-    private static let numbersMax = 1_000_000_000
-
     /// The key of the first slice's first row; nil where there is none.
     func first(
         after last: Value, through bound: Value, on connection: Connection
     ) throws(DatabaseError) -> Value? {
         try connection.query(
-            "SELECT MIN(\(key)) FROM \(table) WHERE \(key) > ? AND \(key) <= ?", [last, bound]
+            Self.least(key, of: table, after: "?", through: "?"), [last, bound]
         ) { row throws(DatabaseError) in try kind.value(of: row) }.first ?? nil
+    }
+
+    private static func least(
+        _ key: String, of table: String, after last: String, through end: String
+    ) -> String {
+        "SELECT MIN(\(key)) FROM \(table) WHERE \(key) > \(last) AND \(key) <= \(end)"
     }
 
     /// Where a slice ends, and what it came to: numbers, or rows where the keys are none.
@@ -227,9 +234,8 @@ struct AuditSlice {
     let scope: AuditScope
 }
 
-/// A statement about a slice: `:after` and `:through` are its ends, `:bound` is the
-/// check's, `:latest` is the latest order,
-/// and `:hours` is for how long events are kept.
+/// A statement about a slice: `:after` and `:through` are its ends, `:bound` is the check's, `:latest`
+/// is the latest order, and `:hours` is for how long events are kept.
 private struct SliceSQL {
     let text: String
     private let names: [Substring]
