@@ -279,21 +279,30 @@ import Testing
         #expect(try audit.run()?.slices == 10)
     }
 
-    @Test func `numbers far apart, and many close together, are all looked at`() throws {
+    @Test func `numbers far apart, and many close together, are all looked at in slices`() throws {
         let owner = try test.database.connect()
-        try owner.execute(
-            """
-            INSERT INTO users (id, name, hp_no, point)
-            SELECT seq * 1000000007, 'x', '010-0000-0000', 1 FROM seq_1_to_500
-            UNION ALL SELECT 2000000000000 + seq, 'x', '010-0000-0000', 1 FROM seq_1_to_20000
-            UNION ALL SELECT id, 'x', '010-0000-0000', 1
-            FROM (SELECT -7 AS id UNION ALL SELECT \(Int64.max)) AS ends
-            """)
         let audit = Audit(
             pool: Audit.pool(for: test.database.owner), eventsKeptHours: 168, busyPercent: 100)
-        let report = try #require(try audit.run())
-        #expect(report.isWhole && report.counts[.points] == 20_502 && report.count == 20_502)
-        #expect(report.named.first?.number == -7)
+        func add(_ ids: String) throws {
+            try owner.execute(
+                """
+                INSERT INTO users (id, name, hp_no, point)
+                SELECT id, 'x', '010-0000-0000', 1 FROM (\(ids)) AS added
+                """)
+        }
+        try add(
+            """
+            SELECT seq * 1000000007 AS id FROM seq_1_to_500
+            UNION ALL SELECT -7 UNION ALL SELECT \(Int64.max)
+            """)
+        let sparse = try #require(try audit.run())
+        #expect(sparse.isWhole && sparse.counts[.points] == 502 && sparse.count == 502)
+        #expect(sparse.named.first?.number == -7)
+        // The slices have grown long by then, and yet have 4,000 rows at most.
+        try add("SELECT 2000000000000 + seq AS id FROM seq_1_to_20000")
+        let all = try #require(try audit.run())
+        #expect(all.isWhole && all.counts[.points] == 20_502 && all.count == 20_502)
+        #expect(all.slices >= sparse.slices + 5)
     }
 
     @Test func `the past before the books is not held against an order`() throws {
