@@ -94,11 +94,13 @@ public struct Catalogue: Sendable {
     static func read(
         _ ids: [ProductID], on connection: Connection
     ) throws(DatabaseError) -> [Product] {
-        try connection.query(
-            """
-            SELECT \(columns) FROM product p JOIN stock s ON s.product_id = p.id
-            WHERE p.id IN (\(Batch.placeholders(ids.count)))
-            """, Batch.padded(ids.map(\.number)), Self.product)
+        try Batch.asking(about: ids.map(\.value)) { places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT \(columns) FROM product p JOIN stock s ON s.product_id = p.id
+                WHERE p.id IN (\(places))
+                """, ids, Self.product)
+        }
     }
 
     /// Of `product p` and `stock s`, as ``product(_:)`` decodes them.
@@ -118,10 +120,11 @@ public struct Catalogue: Sendable {
     static func names(
         of ids: [ProductID], on connection: Connection
     ) throws(DatabaseError) -> [ProductID: String] {
-        let names = try connection.query(
-            "SELECT id, name FROM product WHERE id IN (\(Batch.placeholders(ids.count)))",
-            Batch.padded(ids.map(\.number))
-        ) { row throws(DatabaseError) in (ProductID(try row.integer(0)), try row.text(1)) }
+        let names = try Batch.asking(about: ids.map(\.value)) { places, ids throws(DatabaseError) in
+            try connection.query("SELECT id, name FROM product WHERE id IN (\(places))", ids) {
+                row throws(DatabaseError) in (ProductID(try row.integer(0)), try row.text(1))
+            }
+        }
         return Dictionary(names) { first, _ in first }
     }
 
@@ -129,12 +132,13 @@ public struct Catalogue: Sendable {
     static func lockStock(
         of ids: [ProductID], on connection: Connection
     ) throws(DatabaseError) {
-        _ = try connection.query(
-            """
-            SELECT product_id FROM stock WHERE product_id IN (\(Batch.placeholders(ids.count)))
-            ORDER BY product_id FOR UPDATE
-            """, Batch.padded(ids.map(\.number))
-        ) { row throws(DatabaseError) in try row.integer(0) }
+        _ = try Batch.changing(ids.map(\.value)) { places, ids throws(DatabaseError) in
+            try connection.execute(
+                """
+                SELECT product_id FROM stock WHERE product_id IN (\(places))
+                ORDER BY product_id FOR UPDATE
+                """, ids)
+        }
     }
 
     // MARK: - The cache

@@ -64,12 +64,14 @@ extension Deliveries {
     private static func markDelivered(
         _ ids: [Int64], attempt: Int, on connection: Connection
     ) throws(DatabaseError) -> Int {
-        try connection.execute(
-            """
-            UPDATE delivery FORCE INDEX (PRIMARY)
-            SET state = 'DELIVERED', finished_at = UTC_TIMESTAMP(6)
-            WHERE id IN (\(Batch.placeholders(ids.count))) AND attempts = ? AND state = 'PENDING'
-            """, Batch.padded(ids) + [.integer(Int64(attempt))])
+        try Batch.changing(ids.map(Value.integer)) { places, ids throws(DatabaseError) in
+            try connection.execute(
+                """
+                UPDATE delivery FORCE INDEX (PRIMARY)
+                SET state = 'DELIVERED', finished_at = UTC_TIMESTAMP(6)
+                WHERE id IN (\(places)) AND attempts = ? AND state = 'PENDING'
+                """, ids + [.integer(Int64(attempt))])
+        }
     }
 
     private static func markOthers(

@@ -87,13 +87,14 @@ extension Deliveries {
     ) throws(DatabaseError) -> [EventRecord] {
         if ids.isEmpty { return [] }
         let events = try Outbox.read(ids, on: connection)
-        let rows = try connection.query(
-            """
-            SELECT event_id, target_id, state, attempts, due_at, last_error, finished_at
-            FROM delivery WHERE event_id IN (\(Batch.placeholders(ids.count)))
-            ORDER BY event_id, target_id
-            """, Batch.padded(ids.map(Value.uuid)), delivery
-        ).filter { state == nil || $0.delivery.state == state }
+        let rows = try Batch.asking(about: ids.map(Value.uuid)) {
+            places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT event_id, target_id, state, attempts, due_at, last_error, finished_at
+                FROM delivery WHERE event_id IN (\(places)) ORDER BY event_id, target_id
+                """, ids, delivery)
+        }.filter { state == nil || $0.delivery.state == state }
         let byEvent = Dictionary(grouping: rows, by: \.event)
         return ids.compactMap { id in
             events[id].map {

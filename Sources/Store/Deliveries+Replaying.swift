@@ -66,16 +66,16 @@ extension Deliveries {
         var sql: String
         var values: [Value]
 
+        /// - Parameter ids: of a slice.
         static func ofEvents(_ ids: [UUID]) -> Condition {
-            Condition(
-                sql: "event_id IN (\(Batch.placeholders(ids.count)))",
-                values: Batch.padded(ids.map(Value.uuid)))
+            let (places, values) = Batch.list(ids.map(Value.uuid))
+            return Condition(sql: "event_id IN (\(places))", values: values)
         }
 
+        /// - Parameter ids: of a few: there are only so many endpoints.
         static func ofTargets(_ ids: [TargetID]) -> Condition {
-            Condition(
-                sql: "target_id IN (\(Batch.placeholders(ids.count)))",
-                values: Batch.padded(ids.map(\.number)))
+            let (places, values) = Batch.list(ids.map { .integer($0.number) })
+            return Condition(sql: "target_id IN (\(places))", values: values)
         }
 
         /// Not what dies meanwhile: that would never end.

@@ -136,11 +136,13 @@ public struct Deliveries: Sendable {
                 _ = try insert(events, for: target, attempts: 0, 0, on: connection)
             }
         }
-        try connection.execute(
-            """
-            UPDATE outbox FORCE INDEX (PRIMARY) SET dispatched_at = UTC_TIMESTAMP(6)
-            WHERE id IN (\(Batch.placeholders(events.count)))
-            """, Batch.padded(events.map { .uuid($0.id) }))
+        try Batch.changing(events.map { Value.uuid($0.id) }) { places, ids throws(DatabaseError) in
+            try connection.execute(
+                """
+                UPDATE outbox FORCE INDEX (PRIMARY) SET dispatched_at = UTC_TIMESTAMP(6)
+                WHERE id IN (\(places))
+                """, ids)
+        }
         return Dispatch(
             count: events.count, deliveries: events.count * targets.count, leased: leased,
             due: targets.filter { !ready.contains($0) },
@@ -152,17 +154,18 @@ public struct Deliveries: Sendable {
         _ events: [Event], for target: TargetID, attempts: Int, _ microseconds: Int64,
         on connection: Connection
     ) throws(DatabaseError) -> [Delivery] {
-        let ids = try connection.query(
-            """
-            INSERT INTO delivery (event_id, target_id, attempts, due_at)
-            SELECT id, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
-            FROM outbox FORCE INDEX (PRIMARY)
-            WHERE id IN (\(Batch.placeholders(events.count)))
-            RETURNING event_id, id
-            """,
-            [.integer(target.number), .integer(Int64(attempts)), .integer(microseconds)]
-                + Batch.padded(events.map { .uuid($0.id) })
-        ) { row throws(DatabaseError) in (try row.uuid(0), try row.integer(1)) }
+        let ids = try Batch.asking(about: events.map { Value.uuid($0.id) }) {
+            places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                INSERT INTO delivery (event_id, target_id, attempts, due_at)
+                SELECT id, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+                FROM outbox FORCE INDEX (PRIMARY) WHERE id IN (\(places))
+                RETURNING event_id, id
+                """,
+                [.integer(target.number), .integer(Int64(attempts)), .integer(microseconds)] + ids
+            ) { row throws(DatabaseError) in (try row.uuid(0), try row.integer(1)) }
+        }
         let idOf = Dictionary(uniqueKeysWithValues: ids)
         return events.compactMap { event in
             idOf[event.id].map { Delivery(id: $0, event: event, attempt: attempts) }
@@ -281,11 +284,13 @@ public struct Deliveries: Sendable {
     private static func lease(
         _ due: [Due], milliseconds: Int, on connection: Connection
     ) throws(DatabaseError) {
-        try connection.execute(
-            """
-            UPDATE delivery FORCE INDEX (PRIMARY) SET attempts = attempts + 1,
-                due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
-            WHERE id IN (\(Batch.placeholders(due.count)))
-            """, [.integer(Int64(milliseconds) * 1_000)] + Batch.padded(due.map(\.id)))
+        try Batch.changing(due.map { Value.integer($0.id) }) { places, ids throws(DatabaseError) in
+            try connection.execute(
+                """
+                UPDATE delivery FORCE INDEX (PRIMARY) SET attempts = attempts + 1,
+                    due_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+                WHERE id IN (\(places))
+                """, [.integer(Int64(milliseconds) * 1_000)] + ids)
+        }
     }
 }

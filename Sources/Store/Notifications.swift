@@ -24,12 +24,12 @@ public struct Notifications: Sendable {
     public func sent(among events: [UUID]) throws -> Set<UUID> {
         guard !events.isEmpty else { return [] }
         let found = try pool.withConnection { connection in
-            try connection.query(
-                """
-                SELECT event_id FROM notification
-                WHERE event_id IN (\(Batch.placeholders(events.count)))
-                """, Batch.padded(events.map { .text($0.uuidString) })
-            ) { row throws(DatabaseError) in UUID(uuidString: try row.text(0)) }
+            try Batch.asking(about: events.map { Value.text($0.uuidString) }) {
+                places, events throws(DatabaseError) in
+                try connection.query(
+                    "SELECT event_id FROM notification WHERE event_id IN (\(places))", events
+                ) { row throws(DatabaseError) in UUID(uuidString: try row.text(0)) }
+            }
         }
         return Set(found.compactMap(\.self))
     }
@@ -55,7 +55,7 @@ public struct Notifications: Sendable {
         }
     }
 
-    /// Looks users and products up, all of each in one statement.
+    /// Looks users and products up, all of each together.
     ///
     /// - Throws: `DatabaseError` when the database cannot answer.
     public func names(users: Set<UserID>, products: Set<ProductID>) throws -> Names {

@@ -70,19 +70,23 @@ public struct Orders: Sendable {
     static func read(
         _ ids: [OrderID], on connection: Connection, locking: Bool = false
     ) throws(DatabaseError) -> [PlacedOrder] {
-        let list = Batch.placeholders(ids.count)
-        let values = Batch.padded(ids.map(\.number))
+        let ids = ids.sorted().map(\.value)
         // The lines second: what is found of an order that is committed meanwhile is all of it.
-        let headers = try connection.query(
-            """
-            SELECT id, user_id, total_price, status, version, created_at FROM orders
-            WHERE id IN (\(list)) AND NOT is_delete ORDER BY id\(locking ? " FOR UPDATE" : "")
-            """, values, header)
-        let found = try connection.query(
-            """
-            SELECT order_id, product_id, quantity, price FROM orders_item
-            WHERE order_id IN (\(list)) ORDER BY order_id, product_id
-            """, values, line)
+        let headers = try Batch.asking(about: ids) { places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT id, user_id, total_price, status, version, created_at FROM orders
+                WHERE id IN (\(places)) AND NOT is_delete
+                ORDER BY id\(locking ? " FOR UPDATE" : "")
+                """, ids, header)
+        }
+        let found = try Batch.asking(about: ids) { places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT order_id, product_id, quantity, price FROM orders_item
+                WHERE order_id IN (\(places)) ORDER BY order_id, product_id
+                """, ids, line)
+        }
         let lines = Dictionary(grouping: found, by: \.order)
         return headers.map { placed in
             let order = placed.order

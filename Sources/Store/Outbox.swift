@@ -61,11 +61,12 @@ public struct Outbox: Sendable {
     static func read(
         _ ids: [UUID], on connection: Connection
     ) throws(DatabaseError) -> [UUID: Event] {
-        let found = try connection.query(
-            """
-            SELECT \(columns) FROM outbox
-            WHERE id IN (\(Batch.placeholders(ids.count)))
-            """, Batch.padded(ids.map(Value.uuid)), Event.init(reading:))
+        let found = try Batch.asking(about: ids.map(Value.uuid)) {
+            places, ids throws(DatabaseError) in
+            try connection.query(
+                "SELECT \(columns) FROM outbox WHERE id IN (\(places))", ids,
+                Event.init(reading:))
+        }
         return Dictionary(found.map { ($0.id, $0) }) { first, _ in first }
     }
 }

@@ -143,11 +143,13 @@ public struct Purge: Sendable {
         let events = Set(deliveries.map(\.event)).sorted().map(Value.uuid)
         // Two that delete the last two deliveries of an event would wait for each other, or each
         // see the other's: so they take turns, and the second deletes the event.
-        try connection.execute(
-            """
-            SELECT 1 FROM outbox FORCE INDEX (PRIMARY)
-            WHERE id IN (\(Batch.placeholders(events.count))) ORDER BY id FOR UPDATE
-            """, Batch.padded(events))
+        try Batch.changing(events) { places, events throws(DatabaseError) in
+            try connection.execute(
+                """
+                SELECT 1 FROM outbox FORCE INDEX (PRIMARY)
+                WHERE id IN (\(places)) ORDER BY id FOR UPDATE
+                """, events)
+        }
         _ = try connection.executeBulk(
             "DELETE FROM delivery WHERE id = ?", deliveries.map { [.integer($0.id)] })
         return try connection.executeBulk(

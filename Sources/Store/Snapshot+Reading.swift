@@ -41,34 +41,37 @@ extension Snapshot {
         of keys: [Idempotency.Key], on connection: Connection
     ) throws(DatabaseError) -> [Idempotency.Key: KeyRecord] {
         // Not as a list of tuples, of which MariaDB looks up the first column only.
-        let conditions = Batch.placeholders(
-            keys.count, of: "(user_id = ? AND scope = ? AND idem_key = ? AND order_id = ?)",
-            separator: " OR ")
-        let values = Batch.padded(keys).flatMap { key in
-            [
-                .integer(key.user.number), .text(key.scope.name), .text(key.text),
-                .integer(key.scope.orderNumber),
-            ] as [Value]
-        }
         let scopes = Dictionary(keys.map { ($0.scope.path, $0.scope) }) { first, _ in first }
-        let found = try connection.query(
-            """
-            SELECT user_id, CONCAT(scope, '/', order_id), idem_key, fingerprint, status, response
-            FROM idempotency_key WHERE \(conditions)
-            """, values
-        ) { row throws(DatabaseError) in
-            let user = UserID(try row.integer(0))
-            let text = try row.text(2)
-            let key = scopes[try row.text(1)].map { scope in
-                Idempotency.Key(user: user, scope: scope, text: text)
+        let found = try Batch.asking(
+            about: keys, of: "(user_id = ? AND scope = ? AND idem_key = ? AND order_id = ?)",
+            separator: " OR "
+        ) { conditions, keys throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT user_id, CONCAT(scope, '/', order_id), idem_key, fingerprint, status, response
+                FROM idempotency_key WHERE \(conditions)
+                """, keys.flatMap(\.values)
+            ) { row throws(DatabaseError) in
+                let user = UserID(try row.integer(0))
+                let text = try row.text(2)
+                let key = scopes[try row.text(1)].map { scope in
+                    Idempotency.Key(user: user, scope: scope, text: text)
+                }
+                let answer = StoredAnswer(
+                    status: Int(try row.integer(4)), body: try row.bytes(5))
+                return (key, KeyRecord(fingerprint: try row.bytes(3), answer: answer))
             }
-            let answer = StoredAnswer(
-                status: Int(try row.integer(4)), body: try row.bytes(5))
-            return (key, KeyRecord(fingerprint: try row.bytes(3), answer: answer))
         }
         var records: [Idempotency.Key: KeyRecord] = [:]
         for case (let key?, let record) in found { records[key] = record }
         return records
+    }
+}
+
+extension Idempotency.Key {
+    /// As the table `idempotency_key` has it.
+    fileprivate var values: [Value] {
+        [.integer(user.number), .text(scope.name), .text(text), .integer(scope.orderNumber)]
     }
 }
 

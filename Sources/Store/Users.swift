@@ -46,17 +46,20 @@ public struct Users: Sendable {
         _ ids: [UserID], on connection: Connection, locking: Bool
     ) throws(DatabaseError) -> (users: [User], time: Moment?) {
         var time: Moment?
-        let users = try connection.query(
-            """
-            SELECT id, name, hp_no, point, version, UTC_TIMESTAMP(6) FROM users
-            WHERE id IN (\(Batch.placeholders(ids.count))) AND NOT is_delete
-            ORDER BY id\(locking ? " FOR UPDATE" : "")
-            """, Batch.padded(ids.map(\.number))
-        ) { row throws(DatabaseError) in
-            if time == nil { time = Moment(try row.text(5)) }
-            return User(
-                id: UserID(try row.integer(0)), name: try row.text(1), phone: try row.text(2),
-                points: Won(try row.integer(3)), version: try row.integer(4))
+        let users = try Batch.asking(about: ids.map(\.value)) { places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT id, name, hp_no, point, version, UTC_TIMESTAMP(6) FROM users
+                WHERE id IN (\(places)) AND NOT is_delete
+                ORDER BY id\(locking ? " FOR UPDATE" : "")
+                """, ids
+            ) { row throws(DatabaseError) in
+                if time == nil { time = Moment(try row.text(5)) }
+                return User(
+                    id: UserID(try row.integer(0)), name: try row.text(1),
+                    phone: try row.text(2), points: Won(try row.integer(3)),
+                    version: try row.integer(4))
+            }
         }
         return (users, time)
     }

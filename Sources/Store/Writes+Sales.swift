@@ -58,12 +58,14 @@ extension Writes {
     private static func lockHour(
         _ hour: Moment, of products: [ProductID], on connection: Connection
     ) throws(DatabaseError) -> [ProductID] {
-        try connection.query(
-            """
-            SELECT product_id FROM sale_hourly FORCE INDEX (PRIMARY)
-            WHERE hour = ? AND product_id IN (\(Batch.placeholders(products.count)))
-            ORDER BY product_id FOR UPDATE
-            """, [.text(hour.text)] + Batch.padded(products.map(\.number))
-        ) { row throws(DatabaseError) in ProductID(try row.integer(0)) }
+        try Batch.asking(about: products.map(\.value)) { places, products throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT product_id FROM sale_hourly FORCE INDEX (PRIMARY)
+                WHERE hour = ? AND product_id IN (\(places))
+                ORDER BY product_id FOR UPDATE
+                """, [.text(hour.text)] + products
+            ) { row throws(DatabaseError) in ProductID(try row.integer(0)) }
+        }
     }
 }
