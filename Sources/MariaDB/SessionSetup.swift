@@ -18,6 +18,12 @@ extension UnsafeMutablePointer<MYSQL> {
         ]
     }
 
+    /// How a password may be proved: by a challenge's answer, from which it cannot be read. A server
+    /// chooses the plugin, and a false one would choose one that sends the password itself
+    /// (`mysql_clear_password`, `dialog`), or sealed with a key that it names (`sha256_password`,
+    /// `caching_sha2_password`).
+    private static let authentications = "mysql_native_password,client_ed25519"
+
     /// Sets the options that must be there before connecting.
     func apply(_ server: Server) {
         set(MYSQL_OPT_CONNECT_TIMEOUT, server.connectTimeoutSeconds)
@@ -26,6 +32,7 @@ extension UnsafeMutablePointer<MYSQL> {
         set(MYSQL_OPT_LOCAL_INFILE, 0 as UInt32)
         set(MYSQL_OPT_RECONNECT, 0 as my_bool)
         mysql_options(self, MYSQL_SET_CHARSET_NAME, "utf8mb4")
+        mysql_options(self, MARIADB_OPT_RESTRICTED_AUTH, Self.authentications)
         for command in Self.initCommands(server) {
             mysql_options(self, MYSQL_INIT_COMMAND, command)
         }
