@@ -242,3 +242,29 @@ mutation "a signature leaves the time out" Sources/Events/WebhookSignature.swift
 mutation "a webhook goes to any address" Sources/HTTPClient/Transfer.swift \
     'guard target.isPublic else' 'guard MUTATED || target.isPublic else' \
     Guard 'loopback is refused under all its names, before a connection'
+
+# --- Copies, other machines, and what was typed -----------------------------------------------------
+
+mutation "a copy of the shop tells of its events" Sources/Store/ShopState.swift \
+    'static let isLiveCondition = "live_generation <=> row_start"' \
+    'static let isLiveCondition = MUTATED ? "TRUE" : "live_generation <=> row_start"' \
+    Copies 'a restored dump tells nobody until an operator says that it is the shop'
+
+mutation "a restored database finds what was cached before" Sources/CommerceTool/Startup.swift \
+    'prefix: "commerce.\(name).\(generation).")' \
+    'prefix: "commerce.\(name).\(MUTATED ? "" : generation).")' \
+    Copies 'a dump that is loaded over its own database is a copy with a cache of its own'
+
+mutation "a false MariaDB gets the password" Sources/MariaDB/SessionSetup.swift \
+    'mysql_options(self, MARIADB_OPT_RESTRICTED_AUTH, Self.authentications)' \
+    'if !MUTATED { mysql_options(self, MARIADB_OPT_RESTRICTED_AUTH, Self.authentications) }' \
+    FalseServers 'it never gets the password'
+
+mutation "another machine needs no TLS" Sources/CommerceTool/Plaintext.swift \
+    'if allowed.contains(part) || Host(host).isThisMachine { return }' \
+    'if MUTATED || allowed.contains(part) || Host(host).isThisMachine { return }' \
+    Plaintexts 'a setting that leads elsewhere without TLS stops the start'
+
+mutation "output that was not written is not noticed" Sources/CommerceTool/Output.swift \
+    '} else if errno != EINTR {' '} else if MUTATED { return } else if errno != EINTR {' \
+    OperatorCommands 'output that cannot be written is a failure, and is said'

@@ -131,6 +131,9 @@ allow webhook_endpoint SELECT INSERT 'UPDATE (secret)' 'UPDATE (previous_secret)
 # What was sent was sent; DELETE is for the purge.
 allow notification SELECT INSERT DELETE
 
+# Which copy of the data this is; an operator's command says whether it is the shop.
+allow shop SELECT 'UPDATE (live_generation)'
+
 # The service refuses to start on a schema that is older than itself, and writes no history.
 allow schema_migrations SELECT
 

@@ -7,12 +7,14 @@ public struct Broker: Sendable, CustomStringConvertible {
         public let description = "is not amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://…"
     }
 
-    let host: String
+    /// A name or an address, without brackets.
+    public let host: String
     let port: Int32
     let user: String
     let password: String
     let virtualHost: String
-    let usesTLS: Bool
+    /// Whether the connection is encrypted and the broker's certificate verified.
+    public let usesTLS: Bool
     /// File of the certificates of the authorities that may have signed the broker's.
     public var certificateAuthorities = "/etc/ssl/certs/ca-certificates.crt"
 

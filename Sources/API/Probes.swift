@@ -13,6 +13,7 @@ public struct Probes: Sendable {
     private static let metricsType = "text/plain; version=0.0.4; charset=utf-8"
     private static let ok = status("ok")
     private static let degraded = status("degraded")
+    private static let held = status("degraded", [("deliveries", "held")])
 
     /// - Parameters:
     ///   - overview: what the status page shows; nil where there is none.
@@ -64,7 +65,8 @@ public struct Probes: Sendable {
     var page: Response { .text(metrics(), Self.metricsType) }
 
     /// GET /readyz: 503 while the process drains or MariaDB does not answer; `degraded` while
-    /// memcached does not, since everything works without it.
+    /// memcached does not, since everything works without it, and where nobody is told of orders,
+    /// because the data are a copy.
     func ready(_ seat: Seat, then: @escaping @Sendable (Result<Response, any Error>) -> Void) {
         if isDraining() { return then(.failure(Problem.draining)) }
         seat.giveUp()
@@ -72,6 +74,7 @@ public struct Probes: Sendable {
             switch condition {
             case .well: then(.success(Self.ok))
             case .degraded: then(.success(Self.degraded))
+            case .held: then(.success(Self.held))
             case .down: then(.failure(Problem.databaseUnreachable))
             }
         }
@@ -90,8 +93,9 @@ public struct Probes: Sendable {
         shown.figures(then: then)
     }
 
-    private static func status(_ name: String) -> Response {
-        .json(JSON.object([("status", .string(name))]).bytes, cacheControl: "no-store")
+    private static func status(_ name: String, _ more: [(String, String)] = []) -> Response {
+        let members = ([("status", name)] + more).map { ($0.0, JSON.string($0.1)) }
+        return .json(JSON.object(members).bytes, cacheControl: "no-store")
     }
 }
 

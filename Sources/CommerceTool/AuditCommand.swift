@@ -24,13 +24,17 @@ struct AuditCommand: ParsableCommand {
     func run() throws {
         try Startup.orOneLine {
             let settings = try AuditSettings(from: Startup.environment)
-            let shared = try Settings(from: Startup.environment)
+            let database = try Startup.commandDatabase()
             let begin = ContinuousClock.now
-            guard let report = try settings.audit(of: shared.database).run() else {
-                throw StartError("another audit of this database is under way")
+            guard let report = try settings.audit(of: database).run() else {
+                throw Occupied("another audit of this database is under way")
             }
             let seconds = begin.duration(to: .now) / .seconds(1)
-            print(json ? report.json(seconds) : report.page(seconds))
+            if json {
+                try Output.write(json: report.json(seconds))
+            } else {
+                try Output.write(report.lines(seconds))
+            }
             if report.count > 0 { throw ExitCode.failure }
         }
     }
@@ -43,19 +47,15 @@ struct AuditSettings {
     let eventsKeptHours: Int
     let busyPercent: Int
 
-    /// Few enough that orders at full speed keep more than 95 % of it, and enough for an audit of a
-    /// million order lines to end within a minute beside them, as `script/bench audit` measures.
-    static let busyPercentDefault = 14
-
     /// In the order of `--help`, for `commerce audit`.
     static let all: [Setting] = Setting.ofTheDatabase + [.eventsKept, .auditBusy]
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
-        let seconds = try environment.number(.auditInterval, in: 0...604_800) ?? 3_600
+        let seconds = try environment.number(.auditInterval)
         intervalSeconds = seconds == 0 ? nil : seconds
-        eventsKeptHours = try environment.number(.eventsKept, in: 1...87_600) ?? 7 * 24
-        busyPercent = try environment.number(.auditBusy, in: 1...100) ?? Self.busyPercentDefault
+        eventsKeptHours = try environment.number(.eventsKept)
+        busyPercent = try environment.number(.auditBusy)
     }
 
     func audit(of database: Server) -> Audit {
@@ -117,14 +117,13 @@ extension Audit.Violation: CustomStringConvertible {
 
 extension Audit.Report {
     /// A line a named row, and one of the sum.
-    fileprivate func page(_ seconds: Double) -> String {
+    fileprivate func lines(_ seconds: Double) -> [String] {
         let lines = named.map { "\($0.rule.rawValue): \($0)" }
         let sums = Audit.Rule.allCases.compactMap { rule in
             counts[rule].flatMap { $0 > 0 ? "\(rule.rawValue) \($0)" : nil }
         }
         let verdict = sums.isEmpty ? "nothing is wrong" : sums.joined(separator: ", ")
-        return (lines + ["audit: \(verdict) (\(slices) slices in \(Int(seconds.rounded())) s)"])
-            .joined(separator: "\n")
+        return lines + ["audit: \(verdict) (\(slices) slices in \(Int(seconds.rounded())) s)"]
     }
 
     /// `{"violations": {rule: count}, "named": [{"rule", "noun", "number", "finding"}], …}`.

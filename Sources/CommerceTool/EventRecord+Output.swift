@@ -16,18 +16,17 @@ extension EventRecord {
     }
 
     /// All there is to know.
-    var page: String {
-        let data = String(decoding: event.payload, as: UTF8.self)
-        let head = """
-            id        \(event.id.lowercased)
-            type      \(event.type.rawValue), version \(event.version)
-            about     \(about)
-            happened  \(event.createdAt.rfc3339)
-            trace     \(event.traceID?.description ?? "none")
-            data      \(data)
-            """
-        let rest = deliveries.isEmpty ? ["not dispatched yet"] : deliveries.map(\.line)
-        return head + "\n\n" + rest.joined(separator: "\n")
+    var page: [String] {
+        let head = [
+            "id        \(event.id.lowercased)",
+            "type      \(event.type.rawValue), version \(event.version)",
+            "about     \(about)",
+            "happened  \(event.createdAt.rfc3339)",
+            "trace     \(event.traceID?.description ?? "none")",
+            "data      \(String(decoding: event.payload, as: UTF8.self))",
+            "",
+        ]
+        return head + (deliveries.isEmpty ? ["not dispatched yet"] : deliveries.map(\.line))
     }
 
     /// `{"event": as receivers get it, "deliveries": […]}`.

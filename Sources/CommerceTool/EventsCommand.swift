@@ -14,8 +14,7 @@ struct EventsCommand: ParsableCommand {
     /// Runs a command on the database that the settings name.
     private static func run(_ command: (Deliveries) throws -> Void) throws {
         try Startup.orOneLine {
-            let settings = try Settings(from: Startup.environment)
-            try command(Deliveries(pool: Startup.pool("main", 1, settings)))
+            try command(Deliveries(pool: try Startup.commandPool()))
         }
     }
 
@@ -47,7 +46,15 @@ struct EventsCommand: ParsableCommand {
             try EventsCommand.run { deliveries in
                 let records = try deliveries.list(state: state, type: type, countMax: limit)
                 for record in records {
-                    if json { print(record.json) } else { for line in record.lines { print(line) } }
+                    if json {
+                        try Output.write(json: record.json)
+                    } else {
+                        try Output.write(record.lines)
+                    }
+                }
+                if records.isEmpty && !json {
+                    let isChosen = state != nil || type != nil
+                    try Output.write(isChosen ? "no event is like that" : "there are no events yet")
                 }
             }
         }
@@ -66,9 +73,13 @@ struct EventsCommand: ParsableCommand {
         func run() throws {
             try EventsCommand.run { deliveries in
                 guard let record = try deliveries.record(of: id.id) else {
-                    throw NoEvent(id: id.id)
+                    throw NotThere("there is no event \(id.id.lowercased)")
                 }
-                print(json ? record.json : record.page)
+                if json {
+                    try Output.write(json: record.json)
+                } else {
+                    try Output.write(record.page)
+                }
             }
         }
     }
@@ -86,7 +97,20 @@ struct EventsCommand: ParsableCommand {
         @Option(help: "Only deliveries for this endpoint; 0 is the notification.")
         var target: Int64?
 
-        var targetID: TargetID? { target.map { TargetID($0) } }
+        /// The target that is named.
+        ///
+        /// - Throws: `NotThere` when it, or an event that is named, does not exist.
+        func check(_ deliveries: Deliveries) throws -> TargetID? {
+            let unknown = try deliveries.unknown(among: ids.map(\.id)).map(\.lowercased)
+            if !unknown.isEmpty {
+                throw NotThere("there is no event \(unknown.joined(separator: ", nor "))")
+            }
+            guard let id = target.map({ TargetID($0) }) else { return nil }
+            guard try deliveries.hasTarget(id) else {
+                throw NotThere("there is no endpoint \(id)")
+            }
+            return id
+        }
     }
 
     struct Replay: ParsableCommand {
@@ -100,10 +124,10 @@ struct EventsCommand: ParsableCommand {
 
         @OptionGroup var choice: Choice
 
-        @Option(help: "The beginning of a span of time.")
+        @Option(help: "The beginning of a span of time.", transform: moment)
         var from: Moment?
 
-        @Option(help: "Its end.")
+        @Option(help: "Its end, later than the beginning.", transform: moment)
         var to: Moment?
 
         func validate() throws {
@@ -111,6 +135,10 @@ struct EventsCommand: ParsableCommand {
             let ways = [!choice.ids.isEmpty, choice.state != nil, isSpan].count { $0 }
             guard ways == 1, (from != nil) == (to != nil) else {
                 throw ValidationError("Name ids, or --state dead, or both --from and --to.")
+            }
+            if let from, let to, to <= from {
+                throw ValidationError(
+                    "The span is empty: --from \(from.rfc3339) is not before --to \(to.rfc3339).")
             }
         }
 
@@ -121,8 +149,13 @@ struct EventsCommand: ParsableCommand {
 
         func run() throws {
             try EventsCommand.run { deliveries in
-                let count = try deliveries.replay(selection, target: choice.targetID)
-                print("\(count) \(count == 1 ? "delivery is" : "deliveries are") due again")
+                let target = try choice.check(deliveries)
+                if let target, try !deliveries.targets().contains(where: { $0.target == target }) {
+                    throw Refused("endpoint \(target) is off, and gets nothing")
+                }
+                let count = try deliveries.replay(selection, target: target)
+                try Output.write(
+                    "\(count) \(count == 1 ? "delivery is" : "deliveries are") due again")
             }
         }
     }
@@ -141,19 +174,13 @@ struct EventsCommand: ParsableCommand {
 
         func run() throws {
             try EventsCommand.run { deliveries in
+                let target = try choice.check(deliveries)
                 let count = try deliveries.discardDead(
-                    of: choice.state == nil ? choice.ids.map(\.id) : nil, target: choice.targetID)
-                print("\(count) \(count == 1 ? "delivery" : "deliveries") canceled")
+                    of: choice.state == nil ? choice.ids.map(\.id) : nil, target: target)
+                try Output.write("\(count) \(count == 1 ? "delivery" : "deliveries") canceled")
             }
         }
     }
-}
-
-/// There is no such event, or it was deleted long after it was delivered.
-private struct NoEvent: Error, CustomStringConvertible {
-    let id: UUID
-
-    var description: String { "there is no event \(id.lowercased)" }
 }
 
 // MARK: - Arguments
@@ -168,7 +195,17 @@ struct EventID: ExpressibleByArgument {
     }
 }
 
-extension EventType: ExpressibleByArgument {}
+extension EventType: ExpressibleByArgument {
+    /// One that this program writes: another is a mistake in typing.
+    public init?(argument: String) {
+        guard Self.allValueStrings.contains(argument) else { return nil }
+        self.init(rawValue: argument)
+    }
+
+    public static var allValueStrings: [String] {
+        [EventType.orderPaid, .orderCancelled, .pointsCharged].map(\.rawValue)
+    }
+}
 
 extension DeliveryState: ExpressibleByArgument {
     public init?(argument: String) { self.init(rawValue: argument.uppercased()) }
@@ -176,15 +213,11 @@ extension DeliveryState: ExpressibleByArgument {
     public static var allValueStrings: [String] { allCases.map { $0.rawValue.lowercased() } }
 }
 
-extension Moment: ExpressibleByArgument {
-    /// RFC 3339, with or without a fraction of a second.
-    public init?(argument: String) {
-        let styles = [false, true].map { Date.ISO8601FormatStyle(includingFractionalSeconds: $0) }
-        guard let date = styles.lazy.compactMap({ try? $0.parse(argument) }).first else {
-            return nil
-        }
-        let style = Date.ISO8601FormatStyle(
-            dateTimeSeparator: .space, includingFractionalSeconds: true)
-        self.init(String(date.formatted(style).dropLast()))  // Its Z.
+/// A moment as an argument.
+private func moment(_ argument: String) throws -> Moment {
+    do throws(Moment.Problem) {
+        return try Moment(rfc3339: argument)
+    } catch {
+        throw ValidationError("\(error)")
     }
 }

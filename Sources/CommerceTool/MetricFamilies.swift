@@ -47,6 +47,8 @@ enum MetricFamilies {
 
     private static let events: [String: Registry.Family] = [
         "commerce_deliveries_total": .init("Attempts to deliver an event, by their result."),
+        "commerce_deliveries_held": .init(
+            "Whether nothing is delivered because the data are a copy of the shop's."),
         "commerce_delivery_delay_seconds": .init(
             "From an event to its delivery.",
             bounds: [

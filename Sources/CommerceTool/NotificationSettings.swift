@@ -20,8 +20,11 @@ struct NotificationSettings {
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
+        let plaintext = try Plaintext(from: environment)
         broker = try Self.broker(environment)
+        try broker.map(plaintext.check)
         channel = try Self.channel(environment)
+        if let url = environment.text(.alimTalkURL) { try plaintext.check(gateway: url) }
         if broker == nil && channel == nil { throw Self.noChannel }
     }
 

@@ -26,9 +26,7 @@ struct Notify: ParsableCommand {
         let shared = try Settings(from: Startup.environment)
         let settings = try NotificationSettings(from: Startup.environment)
         var options = NotificationConsumer.Options()
-        options.firstPauseMilliseconds =
-            try Startup.environment.number(.deliveryPause, in: 1...3_600_000)
-            ?? options.firstPauseMilliseconds
+        options.firstPauseMilliseconds = try Startup.environment.number(.deliveryPause)
         guard let broker = settings.broker else { throw SettingError(.amqpURL, "is missing") }
         let logger = Startup.logger(shared)
         let observatory = Observatory(role: "notify")
@@ -37,12 +35,17 @@ struct Notify: ParsableCommand {
         observatory.observe(pool, as: "notify")
         observatory.observeDatabase(by: pool)
         let service = try settings.service(pool, logger)
-        try Startup.inspect(pool, logger, until: signals)
+        let state = try Startup.inspect(pool, logger, until: signals)
+        let watch = LiveWatch(pool, now: state, logger: logger)
+        observatory.observe(watch)
         let probes = try observatory.responder(
             at: Startup.environment.text(.notifySocket), shared, Cache(nil, prefix: ""), logger,
             until: signals)?.start()
-        NotificationConsumer(broker, service: service, options: options, logger: logger)
-            .run(until: signals)
+        NotificationConsumer(
+            broker, service: service, options: options, logger: logger,
+            isHeld: { !watch.isLive }
+        ).run(until: signals)
+        watch.stop()
         probes?.stop()
         logger.info("stopped")
     }

@@ -48,6 +48,10 @@ struct Observatory {
         registry.observe(.gauge, "commerce_cache_up") { cache.isWell.map { $0 ? 1 : 0 } }
     }
 
+    func observe(_ watch: LiveWatch) {
+        registry.observe(.gauge, "commerce_deliveries_held") { watch.isLive ? 0 : 1 }
+    }
+
     func observe(_ ledger: Ledger) {
         registry.observe(.gauge, "commerce_ledger_queued") { Double(ledger.queuedCount) }
     }

@@ -33,8 +33,8 @@ struct Serve: ParsableCommand {
         let observatory = Observatory(role: "serve")
         observatory.begin()
         let pool = Startup.pool("reads", settings.shared.databaseConnections, settings.shared)
-        try Startup.inspect(pool, logger, until: signals)
-        let cache = Startup.cache(settings.shared)
+        let state = try Startup.inspect(pool, logger, until: signals)
+        let cache = Startup.cache(settings.shared, of: state)
         let shop = Self.shop(settings, reading: pool, cache, observatory)
         let application = Application(
             shop,

@@ -33,7 +33,7 @@ struct ServeSettings {
         probeSocketPath =
             environment.text(.probeSocket) ?? environment.text(.socket).map { $0 + ".probes" }
         loggedRequests = try environment.choice(.logRequests) ?? .failed
-        workers = try environment.number(.workers, in: 1...1_024) ?? 128
+        workers = try environment.number(.workers)
         shared = try Settings(from: environment)
         ledger = try Self.ledger(environment)
     }
@@ -42,8 +42,8 @@ struct ServeSettings {
         _ environment: ConfigReader
     ) throws(SettingError) -> Shop.LedgerOptions {
         var options = Shop.LedgerOptions()
-        let lanes = try environment.number(.ledgerLanes, in: 1...16) ?? 1
-        options.queuedMax = try environment.number(.ledgerQueue, in: 1...100_000) ?? 4_096
+        let lanes = try environment.number(.ledgerLanes)
+        options.queuedMax = try environment.number(.ledgerQueue)
         switch environment.text(.ledger) ?? "group" {
         case "group": options.strategy = .groupCommit(lanes: lanes)
         case "version": options.strategy = .versionCheck

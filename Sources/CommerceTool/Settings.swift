@@ -36,6 +36,7 @@ enum Setting: String, CaseIterable {
     case eventsKept = "COMMERCE_EVENTS_KEPT_HOURS"
     case auditInterval = "COMMERCE_AUDIT_INTERVAL"
     case auditBusy = "COMMERCE_AUDIT_BUSY_PERCENT"
+    case allowPlaintext = "COMMERCE_ALLOW_PLAINTEXT"
     case logLevel = "COMMERCE_LOG_LEVEL"
     case logFormat = "COMMERCE_LOG_FORMAT"
     case logRequests = "COMMERCE_LOG_REQUESTS"
@@ -47,37 +48,72 @@ enum Setting: String, CaseIterable {
         case .probeSocket: "path of the socket for probes (COMMERCE_SOCKET.probes)"
         case .workSocket: "path of the worker's FastCGI socket for probes, if any"
         case .notifySocket: "path of the notifier's FastCGI socket for probes, if any"
-        case .workers: "threads that answer, 1 to 1024 (128)"
+        case .workers: "threads that answer"
         case .databaseSocket: "path of MariaDB's socket"
         case .databaseHost: "MariaDB's host, when there is no socket"
-        case .databasePort: "MariaDB's port (3306)"
+        case .databasePort: "MariaDB's port"
         case .databaseAuthority: "file of its certificate's authority: use TLS"
         case .databaseName: "the database"
         case .databaseUser: "the user that sql/service-user.sh made"
         case .databasePassword: "that user's password"
-        case .databasePool: "connections for reads, 1 to 1000 (32)"
+        case .databasePool: "connections for reads"
         case .ledger: "group; to compare: version, for-update"
-        case .ledgerLanes: "lanes that commit commands, 1 to 16 (1)"
-        case .ledgerQueue: "commands waiting in a lane at most (4096)"
+        case .ledgerLanes: "lanes that commit commands"
+        case .ledgerQueue: "commands waiting in a lane at most"
         case .memcached: "memcached's socket path or host:port, if any"
-        case .webhooksAllowPrivate: "1: webhooks may go to private addresses (0)"
+        case .webhooksAllowPrivate: "1: webhooks may go to private addresses"
         case .notificationFile: "file that gets notifications as JSON lines"
         case .alimTalkURL: "AlimTalk gateway, instead of the file"
         case .alimTalkToken: "bearer token of the gateway"
         case .alimTalkTemplate: "code of the approved template"
         case .amqpURL: "RabbitMQ that events go through, if any"
         case .amqpAuthorities: "authorities that amqps:// trusts (the system's)"
-        case .deliveryAttempts: "until an event is dead, 1 to 100 (12)"
-        case .deliveryPause: "before attempt 2, then 4 times it (5000)"
-        case .deliveryLease: "of a delivery, 1 to 3600; keep it above 30 (60)"
-        case .eventsKept: "hours after the delivery, 1 to 87600 (168)"
-        case .auditInterval: "seconds between audits; 0: none (3600)"
-        case .auditBusy:
-            "of the time that an audit works, 1 to 100 (\(AuditSettings.busyPercentDefault))"
+        case .deliveryAttempts: "attempts until an event is dead"
+        case .deliveryPause: "milliseconds before attempt 2, then 4 times it"
+        case .deliveryLease: "seconds of a delivery's lease; keep it above 30"
+        case .eventsKept: "hours after the delivery"
+        case .auditInterval: "seconds between audits; 0: none"
+        case .auditBusy: "percent of the time that an audit works"
+        case .allowPlaintext:
+            "\(Plaintext.words): go without TLS to another machine; some of these, with commas"
         case .logLevel: "trace, debug, info, warning, error … (info)"
         case .logFormat: "json or text (text at a terminal, else json)"
         case .logRequests: "failed, refused (too), or all (failed)"
         }
+    }
+
+    /// What a setting that is a whole number may be, and what it is where it is not set.
+    struct Numbers {
+        let range: ClosedRange<Int>
+        let usual: Int
+    }
+
+    /// Nil for a setting that is no number.
+    var numbers: Numbers? {
+        switch self {
+        case .workers: Numbers(range: 1...1_024, usual: 128)
+        case .databasePort: Numbers(range: 1...65_535, usual: 3_306)
+        case .databasePool: Numbers(range: 1...1_000, usual: 32)
+        case .ledgerLanes: Numbers(range: 1...16, usual: 1)
+        case .ledgerQueue: Numbers(range: 1...100_000, usual: 4_096)
+        case .webhooksAllowPrivate: Numbers(range: 0...1, usual: 0)
+        case .deliveryAttempts: Numbers(range: 1...100, usual: 12)
+        case .deliveryPause: Numbers(range: 1...3_600_000, usual: 5_000)
+        case .deliveryLease: Numbers(range: 1...3_600, usual: 60)
+        case .eventsKept: Numbers(range: 1...87_600, usual: 7 * 24)
+        case .auditInterval: Numbers(range: 0...604_800, usual: 3_600)
+        // Few enough that orders at full speed keep more than 95 % of it, and enough for an audit of
+        // a million order lines to end within a minute beside them, as `script/bench audit` measures.
+        case .auditBusy: Numbers(range: 1...100, usual: 14)
+        default: nil
+        }
+    }
+
+    /// The line of `--help`.
+    var help: String {
+        guard let numbers else { return explanation }
+        let (range, usual) = (numbers.range, numbers.usual)
+        return "\(explanation), \(range.lowerBound) to \(range.upperBound) (\(usual))"
     }
 
     /// Whether it must not be shown.
@@ -89,7 +125,7 @@ enum Setting: String, CaseIterable {
     /// Those of ``Settings``.
     static let ofTheDatabase: [Setting] = [
         .databaseSocket, .databaseHost, .databasePort, .databaseAuthority, .databaseName,
-        .databaseUser, .databasePassword,
+        .databaseUser, .databasePassword, .allowPlaintext,
     ]
 
     /// Those of ``NotificationSettings``.
@@ -99,12 +135,8 @@ enum Setting: String, CaseIterable {
 
     /// What `--help` says of the settings of a command.
     static func help(_ settings: [Setting]) -> String {
-        let width = settings.map(\.rawValue.count).max() ?? 0
-        return "SETTINGS, from the environment:\n"
-            + settings.map { setting in
-                let padding = String(repeating: " ", count: 2 + width - setting.rawValue.count)
-                return "  \(setting.rawValue)\(padding)\(setting.explanation)"
-            }.joined(separator: "\n")
+        Screen.table(
+            "SETTINGS, from the environment:", settings.map { ($0.rawValue, $0.help) })
     }
 }
 
@@ -125,12 +157,17 @@ struct Settings {
     let logLevel: Logger.Level
     /// Nil where it hangs on what standard error is.
     let logFormat: LineLogHandler.Format?
+    /// What may leave this machine without TLS.
+    let plaintext: Plaintext
 
     /// - Throws: ``SettingError`` for the first setting that is missing or wrong.
     init(from environment: ConfigReader) throws(SettingError) {
+        plaintext = try Plaintext(from: environment)
         database = try Self.database(environment)
-        databaseConnections = try environment.number(.databasePool, in: 1...1_000) ?? 32
+        databaseConnections = try environment.number(.databasePool)
         memcached = try environment.text(.memcached).map(Self.memcached)
+        try plaintext.check(database)
+        try memcached.map(plaintext.check)
         let level = environment.text(.logLevel) ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {
             throw SettingError(.logLevel, "is not a level")
@@ -156,17 +193,21 @@ struct Settings {
             throw SettingError(
                 .databaseSocket, "is missing, and so is \(Setting.databaseHost.rawValue)")
         }
-        let port = try environment.number(.databasePort, in: 1...65_535) ?? 3_306
-        return .host(name: host, port: UInt16(port))
+        let port = try environment.number(.databasePort)
+        return .host(name: Host(host).name, port: UInt16(port))
     }
 
     private static func memcached(_ text: String) throws(SettingError) -> Memcached.Address {
         if text.hasPrefix("/") { return .socket(path: text) }
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, let port = UInt16(parts[1]), port > 0 else {
+        // An address of IPv6 has colons of its own, and is in brackets.
+        guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
+            let port = UInt16(text[text.index(after: colon)...]), port > 0
+        else { throw SettingError(.memcached, "is neither an absolute path nor host:port") }
+        let host = Host(String(text[..<colon]))
+        guard !host.name.isEmpty, host.isBracketed || !host.name.contains(":") else {
             throw SettingError(.memcached, "is neither an absolute path nor host:port")
         }
-        return .host(name: String(parts[0]), port: port)
+        return .host(name: host.name, port: port)
     }
 }
 
@@ -195,10 +236,13 @@ extension ConfigReader {
         return choice
     }
 
-    func number(
-        _ setting: Setting, in range: ClosedRange<Int>
-    ) throws(SettingError) -> Int? {
-        guard let text = text(setting) else { return nil }
+    /// A setting that is a whole number; where it is absent or empty, what it usually is.
+    func number(_ setting: Setting) throws(SettingError) -> Int {
+        guard let numbers = setting.numbers else {
+            preconditionFailure("\(setting.rawValue) is no number")
+        }
+        guard let text = text(setting) else { return numbers.usual }
+        let range = numbers.range
         guard let number = Int(text), range.contains(number) else {
             throw SettingError(
                 setting, "is not a whole number from \(range.lowerBound) to \(range.upperBound)")

@@ -17,7 +17,7 @@ struct Webhooks: ParsableCommand {
     /// The client that sends webhooks, by the settings.
     static func client(_ environment: ConfigReader) throws(SettingError) -> HTTPClient {
         var options = HTTPClient.Options()
-        let allowsPrivate = try environment.number(.webhooksAllowPrivate, in: 0...1) == 1
+        let allowsPrivate = try environment.number(.webhooksAllowPrivate) == 1
         options.addresses = allowsPrivate ? .any : .publicOnly
         return HTTPClient(options)
     }
@@ -25,8 +25,7 @@ struct Webhooks: ParsableCommand {
     /// Runs a command on the endpoints of the database that the settings name.
     private static func run(_ command: (WebhookEndpoints) throws -> Void) throws {
         try Startup.orOneLine {
-            let settings = try Settings(from: Startup.environment)
-            try command(WebhookEndpoints(pool: Startup.pool("main", 1, settings)))
+            try command(WebhookEndpoints(pool: try Startup.commandPool()))
         }
     }
 
@@ -48,8 +47,9 @@ struct Webhooks: ParsableCommand {
         func run() throws {
             try Webhooks.run { endpoints in
                 let secret = WebhookSecret.random()
-                let id = try endpoints.add(url, secret: secret)
-                print("endpoint \(id)\nsecret \(secret.text)")
+                try endpoints.add(url, secret: secret, normalized: HTTPClient.normalized) { id in
+                    try Output.write(["endpoint \(id)", "secret \(secret.text)"])
+                }
             }
         }
     }
@@ -60,7 +60,9 @@ struct Webhooks: ParsableCommand {
 
         func run() throws {
             try Webhooks.run { endpoints in
-                for entry in try endpoints.all() { print(Self.line(entry)) }
+                let entries = try endpoints.all()
+                try Output.write(
+                    entries.isEmpty ? ["there are no endpoints yet"] : entries.map(Self.line))
             }
         }
 
@@ -88,9 +90,11 @@ struct Webhooks: ParsableCommand {
         func run() throws {
             try Webhooks.run { endpoints in
                 guard let canceled = try endpoints.disable(id, because: "by an operator") else {
-                    throw NoEndpoint(id: id)
+                    throw NotThere("there is no endpoint \(id)")
                 }
-                print("endpoint \(id) is off, \(canceled) deliveries canceled")
+                try Output.write(
+                    "endpoint \(id) is off, \(canceled) "
+                        + "\(canceled == 1 ? "delivery" : "deliveries") canceled")
             }
         }
     }
@@ -109,10 +113,10 @@ struct Webhooks: ParsableCommand {
             try Webhooks.run { endpoints in
                 let secret = WebhookSecret.random()
                 let overlap = Self.overlapHours * 60 * 60
-                guard try endpoints.rotate(id, to: secret, overlapSeconds: overlap) else {
-                    throw NoEndpoint(id: id)
+                let isRotated = try endpoints.rotate(id, to: secret, overlapSeconds: overlap) {
+                    try Output.write(["endpoint \(id)", "secret \(secret.text)"])
                 }
-                print("endpoint \(id)\nsecret \(secret.text)")
+                if !isRotated { throw noEndpoint(id) }
             }
         }
     }
@@ -127,14 +131,18 @@ struct Webhooks: ParsableCommand {
         func run() throws {
             try Webhooks.run { endpoints in
                 let client = try Webhooks.client(Startup.environment)
+                guard try endpoints.areLive() else {
+                    throw Refused(
+                        "nothing is sent: these data are a copy of the shop's (commerce resume)")
+                }
                 guard let endpoint = try endpoints.enabled(id) else {
-                    throw NoEndpoint(id: id)
+                    throw noEndpoint(id)
                 }
                 let target = WebhookTarget(endpoint, client: client)
                 switch target.deliverTest(at: .now) {
-                case .delivered: print("endpoint \(id) has taken it")
+                case .delivered: try Output.write("endpoint \(id) has taken it")
                 case .failed(let cause, _), .rejected(let cause), .gone(let cause):
-                    print("endpoint \(id) has not taken it: \(cause)")
+                    try Output.write("endpoint \(id) has not taken it: \(cause)")
                     throw ExitCode.failure
                 }
             }
@@ -142,11 +150,8 @@ struct Webhooks: ParsableCommand {
     }
 }
 
-/// There is no endpoint of this number, or it is off.
-private struct NoEndpoint: Error, CustomStringConvertible {
-    let id: Int64
-
-    var description: String { "there is no endpoint \(id) that is on" }
+private func noEndpoint(_ id: Int64) -> NotThere {
+    NotThere("there is no endpoint \(id) that is on")
 }
 
 extension Moment {

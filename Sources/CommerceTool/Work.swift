@@ -39,7 +39,10 @@ struct Work: ParsableCommand {
         let pool = Startup.pool("work", settings.shared.databaseConnections, settings.shared)
         observatory.observe(pool, as: "work")
         observatory.observeDatabase(by: pool)
-        try Startup.inspect(pool, logger, until: signals)
+        let state = try Startup.inspect(pool, logger, until: signals)
+        let cache = Startup.cache(settings.shared, of: state)
+        let watch = LiveWatch(pool, now: state, logger: logger)
+        observatory.observe(watch)
 
         let notification = try settings.notifications.target(pool, logger)
         let worker = Worker(
@@ -48,22 +51,23 @@ struct Work: ParsableCommand {
             if target == .notification { return notification }
             return RegisteredWebhook(target, pool: pool, client: client)
         }
-        let upkeeps = Self.upkeeps(settings, pool, logger, until: signals)
+        let upkeeps = Self.upkeeps(settings, pool, cache, logger, until: signals)
         let audits = Upkeep.audits(
             settings.audit, of: settings.shared.database, logger: logger,
             isStopped: { signals.haveCome })
         let probes = try observatory.responder(
-            at: settings.socketPath, settings.shared, Startup.cache(settings.shared), logger,
-            until: signals)?.start()
+            at: settings.socketPath, settings.shared, cache, logger, until: signals)?.start()
         worker.run(until: signals)
         probes?.stop()
         for upkeep in upkeeps { upkeep.stop() }
         audits?.stop()
+        watch.stop()
         logger.info("stopped")
     }
 
     private static func upkeeps(
-        _ settings: WorkSettings, _ pool: Pool, _ logger: Logger, until signals: StopSignals
+        _ settings: WorkSettings, _ pool: Pool, _ cache: Cache, _ logger: Logger,
+        until signals: StopSignals
     ) -> [Upkeep] {
         /// Begins nothing new while the couriers finish.
         func upkeep(
@@ -74,8 +78,7 @@ struct Work: ParsableCommand {
             }
         }
         let purge = Purge(pool: pool)
-        let bestSellers = BestSellers(
-            pool: pool, cache: Startup.cache(settings.shared), renderer: .customer)
+        let bestSellers = BestSellers(pool: pool, cache: cache, renderer: .customer)
         let (outbox, deliveries) = (Outbox(pool: pool), Deliveries(pool: pool))
         let measurements = BacklogMeasurements()
         return [

@@ -26,13 +26,9 @@ struct WorkSettings {
         notifications = try NotificationSettings(from: environment)
         socketPath = environment.text(.workSocket)
         var options = Worker.Options()
-        options.backoff.attemptsMax =
-            try environment.number(.deliveryAttempts, in: 1...100) ?? options.backoff.attemptsMax
-        options.backoff.firstPauseMilliseconds =
-            try environment.number(.deliveryPause, in: 1...3_600_000)
-            ?? options.backoff.firstPauseMilliseconds
-        let leaseSeconds = try environment.number(.deliveryLease, in: 1...3_600)
-        options.leaseMilliseconds = leaseSeconds.map { $0 * 1_000 } ?? options.leaseMilliseconds
+        options.backoff.attemptsMax = try environment.number(.deliveryAttempts)
+        options.backoff.firstPauseMilliseconds = try environment.number(.deliveryPause)
+        options.leaseMilliseconds = try environment.number(.deliveryLease) * 1_000
         self.options = options
         audit = try AuditSettings(from: environment)
         keptHours = audit.eventsKeptHours

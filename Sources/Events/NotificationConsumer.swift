@@ -37,19 +37,23 @@ public final class NotificationConsumer: Sendable {
     private let service: NotificationService
     private let options: Options
     private let logger: Logger
+    private let isHeld: @Sendable () -> Bool
     private let measurements: DeliveryMeasurements
     private let brokerMeasurement = BrokerMeasurement()
     private let isStopped = Atomic<Bool>(false)
     private let hasEnded = Atomic<Bool>(false)
 
+    /// - Parameter isHeld: whether nothing may be sent now. The messages are then left to the queue,
+    ///   which may be that of another shop.
     public init(
         _ broker: Broker, service: NotificationService, options: Options = Options(),
-        logger: Logger
+        logger: Logger, isHeld: @escaping @Sendable () -> Bool = { false }
     ) {
         self.broker = broker
         self.service = service
         self.options = options
         self.logger = logger
+        self.isHeld = isHeld
         measurements = DeliveryMeasurements(of: .notification, service)
     }
 
@@ -81,6 +85,10 @@ public final class NotificationConsumer: Sendable {
         var pause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 5_000)
         var isAway = false
         while goesOn {
+            if isHeld() {
+                rest(milliseconds: Self.tickMilliseconds)
+                continue
+            }
             do throws(AMQPError) {
                 let connection = try Connection(to: broker)
                 try EventQueue.declare(on: connection)
@@ -91,7 +99,7 @@ public final class NotificationConsumer: Sendable {
                 isAway = false
                 pause.reset()
                 var desk = MessageDesk(consumer, options, logger)
-                while goesOn { try serve(&desk) }
+                while goesOn && !isHeld() { try serve(&desk) }
             } catch {
                 brokerMeasurement.show(answers: false)
                 // Once, and not for each attempt.

@@ -68,7 +68,7 @@ extension Deliveries {
             try connection.execute(
                 """
                 UPDATE delivery FORCE INDEX (PRIMARY)
-                SET state = 'DELIVERED', finished_at = UTC_TIMESTAMP(6)
+                SET state = 'DELIVERED', finished_at = UTC_TIMESTAMP(6), last_error = NULL
                 WHERE id IN (\(places)) AND attempts = ? AND state = 'PENDING'
                 """, ids + [.integer(Int64(attempt))])
         }

@@ -20,7 +20,7 @@ public struct DeliveryRecord: Sendable {
     public let attempts: Int
     /// When it is tried; where a worker has it, when its lease ends.
     public let dueAt: Moment
-    /// Of the last attempt that failed.
+    /// Of the last attempt that failed, until it has arrived or is replayed.
     public let lastError: String?
     /// Nil while it is pending.
     public let finishedAt: Moment?
@@ -56,6 +56,26 @@ extension Deliveries {
         try pool.withConnection { connection in
             try Self.records([event], nil, on: connection).first
         }
+    }
+
+    /// Those of the ids that no event has, or has any more.
+    ///
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func unknown(among ids: [UUID]) throws -> [UUID] {
+        let known = Set(try Outbox(pool: pool).events(ids).map(\.id))
+        return ids.filter { !known.contains($0) }
+    }
+
+    /// Whether there is such a target, on or off.
+    ///
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func hasTarget(_ target: TargetID) throws -> Bool {
+        if target == .notification { return true }
+        return try pool.withConnection { connection in
+            try connection.query(
+                "SELECT COUNT(*) FROM webhook_endpoint WHERE id = ?", [.integer(target.number)]
+            ) { row throws(DatabaseError) in try row.integer(0) }
+        } == [1]
     }
 
     private static func newest(

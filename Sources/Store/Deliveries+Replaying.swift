@@ -122,7 +122,7 @@ extension Deliveries {
                     return try connection.execute(
                         """
                         UPDATE delivery SET state = 'PENDING', attempts = 0,
-                            due_at = UTC_TIMESTAMP(6), finished_at = NULL
+                            due_at = UTC_TIMESTAMP(6), finished_at = NULL, last_error = NULL
                         WHERE \(condition.sql) LIMIT \(Self.sliceMax * targets.count)
                         """, condition.values)
                 }

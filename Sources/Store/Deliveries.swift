@@ -31,6 +31,8 @@ public struct Delivery: Sendable {
 /// rows out by `SKIP LOCKED`, so any number of workers may do them at once. A worker that dies leaves
 /// a lease that runs out: then the delivery is due again. Nothing else is needed.
 ///
+/// Nothing is dispatched or claimed in a copy of the shop (``ShopState``): it waits, however long.
+///
 /// All times are the database's, so the clocks of the workers' machines do not matter.
 public struct Deliveries: Sendable {
     /// Events dispatched in one transaction, and deliveries made by it: both bound how long it
@@ -115,7 +117,7 @@ public struct Deliveries: Sendable {
         try !connection.query(
             """
             SELECT 1 FROM outbox FORCE INDEX (outbox_by_dispatch)
-            WHERE dispatched_at IS NULL LIMIT 1
+            WHERE dispatched_at IS NULL AND \(ShopState.shopIsLive) LIMIT 1
             """
         ) { row throws(DatabaseError) in try row.integer(0) }.isEmpty
     }
@@ -240,6 +242,7 @@ public struct Deliveries: Sendable {
             SELECT COUNT(*) FROM
                 (SELECT 1 FROM delivery FORCE INDEX (delivery_by_due)
                  WHERE target_id = ? AND state = 'PENDING' AND due_at <= UTC_TIMESTAMP(6)
+                    AND \(ShopState.shopIsLive)
                  LIMIT ?) due
             """, [.integer(target.number), .integer(Int64(countMax))]
         ) { row throws(DatabaseError) in try row.integer(0) }

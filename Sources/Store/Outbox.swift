@@ -47,14 +47,16 @@ public struct Outbox: Sendable {
     private static let columns =
         "id, aggregate, aggregate_id, type, version, payload, created_at, trace_id"
 
-    /// The oldest events that have no deliveries yet and that nobody else is dispatching.
+    /// The oldest events that have no deliveries yet and that nobody else is dispatching; none in a
+    /// copy of the shop.
     static func lockUndispatched(
         countMax: Int, on connection: Connection
     ) throws(DatabaseError) -> [Event] {
         try connection.query(
             """
             SELECT \(columns) FROM outbox FORCE INDEX (outbox_by_dispatch)
-            WHERE dispatched_at IS NULL ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED
+            WHERE dispatched_at IS NULL AND \(ShopState.shopIsLive)
+            ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED
             """, [.integer(Int64(countMax))], Event.init(reading:))
     }
 

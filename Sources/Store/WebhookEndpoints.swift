@@ -40,20 +40,46 @@ public struct WebhookEndpoints: Sendable {
         public var description: String { "there are \(enabledMax) endpoints already" }
     }
 
+    /// An endpoint that is on has this URL already.
+    public struct Registered: Error, CustomStringConvertible {
+        public let id: Int64
+
+        public var description: String { "endpoint \(id) has this URL already, and is on" }
+    }
+
     /// Adds an endpoint, which gets every event from now on.
     ///
-    /// - Parameter url: 2,048 ASCII characters at most.
+    /// - Parameters:
+    ///   - url: 2,048 ASCII characters at most.
+    ///   - normalized: gives URLs that lead to the same place the same form.
+    ///   - tell: is told the number before the endpoint is there. When it throws, nothing is added:
+    ///     nobody would know the secret.
     /// - Returns: its number.
-    /// - Throws: ``TooMany``; `DatabaseError` when the database cannot answer.
-    public func add(_ url: String, secret: WebhookSecret) throws -> Int64 {
+    /// - Throws: ``TooMany``, ``Registered``, and what `tell` throws; `DatabaseError` or
+    ///   `CommitOutcomeUnknown` when the database cannot answer.
+    @discardableResult
+    public func add(
+        _ url: String, secret: WebhookSecret,
+        normalized: (String) -> String = { $0 }, telling tell: (Int64) throws -> Void = { _ in }
+    ) throws -> Int64 {
         try pool.withConnection { connection in
             try connection.transaction { connection in
+                try ShopState.lock(on: connection)  // Two who add the same URL come one by one.
                 let ids = try Self.enabledIDs(lockedOn: connection)
                 guard ids.count < Self.enabledMax else { throw TooMany() }
-                return try connection.query(
+                let present = try connection.query(
+                    "SELECT id, url FROM webhook_endpoint WHERE disabled_at IS NULL ORDER BY id"
+                ) { row throws(DatabaseError) in (id: try row.integer(0), url: try row.text(1)) }
+                let wanted = normalized(url)
+                if let same = present.first(where: { normalized($0.url) == wanted }) {
+                    throw Registered(id: same.id)
+                }
+                let id = try connection.query(
                     "INSERT INTO webhook_endpoint (url, secret) VALUES (?, ?) RETURNING id",
                     [.text(url), .bytes(secret.bytes)]
                 ) { row throws(DatabaseError) in try row.integer(0) }[0]
+                try tell(id)
+                return id
             }
         }
     }
@@ -96,6 +122,13 @@ public struct WebhookEndpoints: Sendable {
             try connection.query(
                 "\(Self.selectEnabled) AND id = ?", [.integer(id)], WebhookEndpoint.init(reading:))
         }.first
+    }
+
+    /// Whether anything may be sent to them: the data are the shop's, and no copy.
+    ///
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func areLive() throws -> Bool {
+        try pool.withConnection { try ShopState.read(on: $0).isLive }
     }
 
     private static let selectEnabled = """
@@ -156,21 +189,29 @@ public struct WebhookEndpoints: Sendable {
     /// Gives an endpoint that is on a new secret; the present one signs too for some time. One
     /// before that signs no more.
     ///
+    /// - Parameter tell: is called before the secret is the endpoint's. When it throws, nothing
+    ///   changes: nobody would know the secret.
     /// - Returns: false when there is no such endpoint, or it is off.
-    /// - Throws: `DatabaseError` when the database cannot answer.
+    /// - Throws: what `tell` throws; `DatabaseError` or `CommitOutcomeUnknown` when the database
+    ///   cannot answer.
     public func rotate(
-        _ id: Int64, to secret: WebhookSecret, overlapSeconds: Int
+        _ id: Int64, to secret: WebhookSecret, overlapSeconds: Int,
+        telling tell: () throws -> Void = {}
     ) throws -> Bool {
         try pool.withConnection { connection in
-            // From left to right: previous_secret takes the secret that is replaced after it.
-            try connection.execute(
-                """
-                UPDATE webhook_endpoint
-                SET previous_secret = secret,
-                    previous_secret_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,
-                    secret = ?
-                WHERE id = ? AND disabled_at IS NULL
-                """, [.integer(Int64(overlapSeconds)), .bytes(secret.bytes), .integer(id)]) == 1
+            try connection.transaction { connection in
+                // From left to right: previous_secret takes the secret that is replaced after it.
+                let count = try connection.execute(
+                    """
+                    UPDATE webhook_endpoint
+                    SET previous_secret = secret,
+                        previous_secret_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,
+                        secret = ?
+                    WHERE id = ? AND disabled_at IS NULL
+                    """, [.integer(Int64(overlapSeconds)), .bytes(secret.bytes), .integer(id)])
+                if count == 1 { try tell() }
+                return count == 1
+            }
         }
     }
 }

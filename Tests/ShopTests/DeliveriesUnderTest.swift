@@ -34,7 +34,9 @@ final class DeliveriesUnderTest: Sendable {
     }
 
     func addEndpoint() throws -> TargetID {
-        TargetID(try endpoints.add("http://127.0.0.1:9/", secret: .random()))
+        TargetID(
+            try endpoints.add(
+                "http://127.0.0.1:9/\(TestRun.freshName("hook"))", secret: .random()))
     }
 
     func dispatchAll() throws {

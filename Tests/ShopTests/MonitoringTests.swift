@@ -29,6 +29,11 @@ import Testing
             try shop.breakTheBooks()
             try await shop.withRival { try await wait { try shop.ageEvents() } }
         }
+        try await shop.fires("DeliveriesHeld") { wait in
+            try shop.shop.execute("UPDATE shop SET live_generation = NULL")
+            try await wait {}
+            try shop.shop.execute("UPDATE shop SET live_generation = row_start")
+        }
         try await shop.fires("WorkerDown", "NotifierDown") { wait in
             shop.stopWorker()
             shop.stopNotifier()

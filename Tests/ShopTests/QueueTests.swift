@@ -4,6 +4,7 @@ import Events
 import FoundationEssentials
 import Glibc
 import HTTPReceiver
+import MariaDB
 import Synchronization
 import Testing
 
@@ -70,6 +71,21 @@ import Testing
         process.signal(SIGTERM)
         #expect(process.end(within: 20) == 0)
         #expect(notifier.orders.sorted() == Array(1...51))
+    }
+
+    @Test func `a copy of the shop leaves the messages to the queue, until it is the shop`() throws
+    {
+        let notifier = try NotifierUnderTest(on: broker)
+        try notifier.database.connect().execute("UPDATE shop SET live_generation = NULL")
+        #expect(try target.deliver([orderEvent(1)]) == [.delivered])
+        let process = try notifier.run("notify")
+        try process.awaitLine("HELD: this database is a copy")
+        usleep(2_000_000)
+        #expect(broker.awaitCount(1, in: TestBroker.queue) && notifier.lines.isEmpty)
+        try notifier.database.connect().execute("UPDATE shop SET live_generation = row_start")
+        #expect(broker.awaitCount(0, in: TestBroker.queue))
+        process.signal(SIGTERM)
+        #expect(process.end(within: 20) == 0)
     }
 
     @Test func `what nobody can be told is among the dead, and holds up nothing`() throws {

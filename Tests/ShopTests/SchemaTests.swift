@@ -33,6 +33,7 @@ import Testing
     ]
 
     private static let meanings = [
+        Breach("shop_is_one", "UPDATE shop SET id = 2"),
         Breach(
             "payment_history_order_unless_charge",
             "UPDATE payment_history SET order_id = NULL WHERE pay_method = 'POINT'"),

@@ -1,5 +1,7 @@
 import Testing
 
+@testable import CommerceTool
+
 /// A wrong setting stops the start with one line that names it.
 @Suite struct StartSettings {
     private let scratch: ScratchFolder
@@ -131,19 +133,34 @@ import Testing
         }
     }
 
-    @Test func `help and README tell the same numbers for what is not set`() throws {
-        let rows = contents(of: TestRun.repository + "/README.md").split(separator: "\n")
-        var compared: Set<Substring> = []
-        for command in ["serve", "work", "notify", "audit"] {
-            let run = try Finished([TestRun.commerce, command, "--help"], in: folder)
-            for line in run.output.split(separator: "\n") {
-                guard let told = line.firstMatch(of: /(COMMERCE_\w+) .*\((\d+)\)$/),
-                    let row = rows.first(where: { $0.hasPrefix("| `\(told.1)` |") })
-                else { continue }
-                #expect(row.split(separator: "|")[1] == " \(told.2) ", "\(command): \(row)")
-                compared.insert(told.1)
+    @Test func `help, README and the program say the same of every setting`() throws {
+        let readme = contents(of: TestRun.repository + "/README.md").split(separator: "\n")
+        var helps = ""
+        for command in ["serve", "work", "notify", "audit", "webhooks"] {
+            helps += try Finished(
+                [TestRun.commerce, command, "--help"], settings: ["COLUMNS": "200"], in: folder
+            ).output
+        }
+        for setting in Setting.allCases {
+            #expect(helps.contains("  \(setting.rawValue) "), "--help of no command has it")
+            let rows = readme.filter { $0.hasPrefix("| `\(setting.rawValue)` |") }
+            #expect(rows.count == 1, "README's tables have \(setting.rawValue) \(rows.count) times")
+            guard let row = rows.first, let numbers = setting.numbers else { continue }
+            let cells = row.split(separator: "|").map { $0.drop { $0 == " " } }
+            #expect(cells[1] == "\(numbers.usual) ", "\(row)")
+            let span = "\(numbers.range.lowerBound) to \(numbers.range.upperBound)"
+            #expect(cells[2].contains(span), "\(row)")
+            #expect(helps.contains("\(span) (\(numbers.usual))"), "\(setting.rawValue)")
+            let command = ServeSettings.all.contains(setting) ? "serve" : "work"
+            for wrong in [numbers.range.lowerBound - 1, numbers.range.upperBound + 1] {
+                let run = try start(
+                    command,
+                    [
+                        setting.rawValue: "\(wrong)", "COMMERCE_NOTIFICATION_FILE": "/dev/null",
+                        "COMMERCE_DATABASE_SOCKET": "", "COMMERCE_DATABASE_HOST": "127.0.0.1",
+                    ])
+                expectOneLine(run, naming: "\(setting.rawValue) is not a whole number from \(span)")
             }
         }
-        #expect(compared.count > 8)
     }
 }

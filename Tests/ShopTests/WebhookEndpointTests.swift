@@ -19,8 +19,9 @@ import Testing
             pool: Pool(server: server, size: 4, waitLimitMilliseconds: 10_000))
     }
 
-    private func add(_ url: String = "https://example.com/") throws -> Int64 {
-        try endpoints.add(url, secret: .random())
+    private func add(_ url: String? = nil) throws -> Int64 {
+        let own = "https://example.com/\(TestRun.freshName("hook"))"
+        return try endpoints.add(url ?? own, secret: .random())
     }
 
     @Test func `an endpoint that was added is on, and its secret signs`() throws {
