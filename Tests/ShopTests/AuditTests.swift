@@ -456,7 +456,7 @@ import Testing
         let name = "commerce.audit.\(test.database.name)"
         #expect(try owner.number("SELECT GET_LOCK('\(name)', 0)") == 1)
         let run = try audit()
-        #expect(run.status == 78)
+        #expect(run.status == 75)
         #expect(run.errors == "commerce: another audit of this database is under way\n")
     }
 
