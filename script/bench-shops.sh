@@ -32,7 +32,7 @@ start_front() {
     mkdir -p "$home"
     rm -f "$home/access.log"
     cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$home/"
-    configure "$home/commerce.conf" 'listen 8080' "listen ${front_port[$name]}"
+    configure_listener "$home/commerce.conf" "${front_port[$name]}"
     configure "$home/commerce.conf" 'server unix:/run/commerce/commerce.sock;' "$servers"
     configure "$home/commerce.conf" 'server unix:/run/commerce/commerce.sock.probes;' "$probes"
     ((EUID)) || globals+=' user root;'

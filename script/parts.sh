@@ -1,6 +1,9 @@
 # The parts of a shop and how each is started in a folder. Sourced after lib.sh.
 # shellcheck shell=bash disable=SC2154
 
+# shellcheck source=script/listener.sh
+. "$repository/script/listener.sh"
+
 # Each limit is many times what a slow machine was seen to need.
 readonly mariadb_start_seconds=120 # It may have to recover from a crash first.
 readonly memcached_start_seconds=10
@@ -151,22 +154,24 @@ start_notifier() {
     wait_for notifier "$commerce_start_seconds" test -S "$folder/notify.sock"
 }
 
-# Replaces one line's text in a copied configuration, and makes sure that it was there.
+# Replaces a text in a copied configuration, and makes sure that it was there.
 configure() {
-    local file=$1 old=$2 new=$3
-    grep -qF -- "$old" "$file" || die "nginx/${file##*/} has no '$old' to replace"
-    # The run folder's signs are known, so the bar is free; an ampersand cannot occur.
-    sed -i "s|$old|$new|" "$file"
+    local file=$1 old=$2 new=$3 text
+    text=$(<"$file")
+    [[ $text == *"$old"* ]] || die "nginx/${file##*/} has no '$old' to replace"
+    say "${text//"$old"/"$new"}" >"$file"
 }
 
-# Copies nginx's configuration to FOLDER/nginx with the folder's socket and the port.
+# Copies nginx's configuration to FOLDER/nginx with the folder's socket, the port, and what
+# read_listener has read.
 configure_nginx() {
     local folder=$1 port=$2
     mkdir -p "$folder/nginx"
     [[ ! -e $folder/nginx/access.log ]] ||
         mv -f "$folder/nginx/access.log" "$folder/nginx/access.log.previous"
-    cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$folder/nginx/"
-    configure "$folder/nginx/commerce.conf" 'listen 8080' "listen $port"
+    cp "$repository/nginx/nginx.conf" "$repository/nginx/commerce.conf" "$repository/README.md" \
+        "$folder/nginx/"
+    configure_listener "$folder/nginx/commerce.conf" "$port"
     configure "$folder/nginx/commerce.conf" 'unix:/run/commerce/' "unix:$folder/"
 }
 

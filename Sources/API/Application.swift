@@ -30,12 +30,13 @@ public struct Application: Sendable {
                 throw resource == .nothing
                     ? Problem.notFound : Problem.methodNotAllowed(resource.allowed)
             }
+            try request.expectNoTag()
             switch resource {
             case .charge: return carryOut(try charge(request, number), visit, seat)
             case .orders: return carryOut(try order(request), visit, seat)
             case .cancel: return carryOut(try cancel(request, number, shop), visit, seat)
             case .user: return later(visit, try balance(number, shop))
-            case .product: return later(visit, try product(request, number, shop))
+            case .product: return later(visit, try product(number, shop))
             case .userOrders: return now(visit, try orders(request, of: number, shop))
             case .userPayments: return now(visit, try payments(request, of: number, shop))
             case .products: return now(visit, try products(request, shop))
@@ -44,8 +45,9 @@ public struct Application: Sendable {
             case .live: return now(visit, probes.live)
             case .ready: return later(visit) { then in probes.ready(seat, then: then) }
             case .metrics: return now(visit, probes.page)
+            case .startPage: return now(visit, try probes.startPage())
             case .statusPage: return now(visit, try probes.statusPage())
-            case .status: return later(visit) { then in probes.status(seat, then: then) }
+            case .status: return later(visit) { then in probes.status(request, seat, then: then) }
             case .nothing: throw Problem.notFound
             }
         } catch {
@@ -84,7 +86,7 @@ public struct Application: Sendable {
         var response: Response
         var failure: Failure?
         switch result {
-        case .success(let made): response = made
+        case .success(let made): response = visit.request.conditionally(made)
         case .failure(let error):
             let found = Failure(error)
             response = found.problem.response

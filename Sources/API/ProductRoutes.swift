@@ -7,36 +7,23 @@ import Store
 ///
 /// Clients ask again every time (`no-cache`), since the stock they see must be no older than the
 /// last order; where nothing has changed they get 304.
-func product(_ request: Request, _ product: PathNumber, _ shop: Shop) throws -> PendingResponse {
+func product(_ product: PathNumber, _ shop: Shop) throws -> PendingResponse {
     guard let id = product.positive.map(ProductID.init) else { throw Problem.invalidProductID }
     return { then in
         shop.catalogue.page(id) { found in
             then(
                 Result {
                     guard let page = try found.get() else { throw Problem.invalidProductID }
-                    return response(to: request, showing: page)
+                    return response(showing: page)
                 })
         }
     }
 }
 
-private func response(to request: Request, showing page: Catalogue.Page) -> Response {
-    let tag = "\"\(page.version.stock)-\(page.version.product)\""
+private func response(showing page: Catalogue.Page) -> Response {
     var response = Response.json(page.body, cacheControl: "no-cache")
-    response.headerFields[.eTag] = tag
-    if let condition = request.firstField(.ifNoneMatch), matches(condition, tag) {
-        response.status = .notModified
-    }
+    response.headerFields[.eTag] = "\"\(page.version.stock)-\(page.version.product)\""
     return response
-}
-
-/// The weak comparison of RFC 9110, 13.1.2.
-private func matches(_ condition: String, _ tag: String) -> Bool {
-    condition.split(separator: ",").contains { candidate in
-        let candidate = candidate.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
-        let text = String(candidate)
-        return text == "*" || text == tag || text == "W/" + tag
-    }
 }
 
 /// GET /api/v1/products: by number, or with `q` those whose names begin with it, by name.

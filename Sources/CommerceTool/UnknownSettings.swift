@@ -7,7 +7,8 @@ struct UnknownSettings {
     /// Read by the scripts, which may share their environment with the program.
     static let ofScripts: Set<String> = [
         "COMMERCE_RUN_DIR", "COMMERCE_HTTP_PORT", "COMMERCE_BUFFER_POOL", "COMMERCE_BINARY",
-        "COMMERCE_LISTEN", "COMMERCE_SERVER_NAME", "COMMERCE_AMQP_PORT",
+        "COMMERCE_LISTEN", "COMMERCE_SERVER_NAME", "COMMERCE_TLS_CERTIFICATE",
+        "COMMERCE_TLS_KEY", "COMMERCE_AMQP_PORT",
         "COMMERCE_DATABASE_USER_HOST", "COMMERCE_EXPORTER_USER", "COMMERCE_EXPORTER_PASSWORD",
         "COMMERCE_FUZZ", "COMMERCE_BENCH_WITHOUT_METRICS",
     ]

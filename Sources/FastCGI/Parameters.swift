@@ -83,6 +83,7 @@ private struct Variable {
     private static let usual: [(StaticString, HTTPField.Name)] = [
         ("HTTP_X_REQUEST_ID", HTTPField.Name("x-request-id")!),
         ("HTTP_IDEMPOTENCY_KEY", HTTPField.Name("idempotency-key")!),
+        ("HTTP_IF_MATCH", .ifMatch),
         ("HTTP_IF_NONE_MATCH", .ifNoneMatch),
         ("HTTP_TRACEPARENT", HTTPField.Name("traceparent")!),
     ]

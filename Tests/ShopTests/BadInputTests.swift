@@ -173,7 +173,7 @@ import Testing
             ("/products/-0", 400, "INVALID_PRODUCT_ID"),
             ("/products/Popular", 400, "INVALID_PRODUCT_ID"),
             ("/products/25/", 404, "NOT_FOUND"),
-            ("/?path=/livez", 404, "NOT_FOUND"),
+            ("/x?path=/livez", 404, "NOT_FOUND"),
             ("/" + String(repeating: "x", count: 7_900), 404, "NOT_FOUND"),
             ("/" + String(repeating: "/", count: 7_900), 404, "NOT_FOUND"),
             ("/%6Dyetrics", 404, "NOT_FOUND"),
@@ -188,14 +188,15 @@ import Testing
     @Test func `headers may hold anything`() throws {
         let noise = (0x21...0xFF).map { UInt8($0) }.filter { $0 != 0x7F }
         for name in ["Idempotency-Key", "If-None-Match", "Content-Type", "traceparent", "X-Any"] {
-            let head = "GET /products/25 HTTP/1.1\r\nHost: x\r\n\(name): "
+            let head = "GET /products/25 HTTP/1.1\r\nHost: localhost\r\n\(name): "
             let answer = try shop.newClient().exchange(
                 Array(head.utf8) + noise + Array("\r\n\r\n".utf8))
             #expect(answer.status == 200, "\(name)")
         }
         for length in ["-1", "x", "1e3", "99999999999999999999"] {
-            let request = "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: \(length)"
-            let answer = try shop.newClient().exchange(Array((request + "\r\n\r\n").utf8))
+            let request = "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\n"
+            let answer = try shop.newClient().exchange(
+                Array((request + "Content-Length: \(length)\r\n\r\n").utf8))
             #expect([400, 413].contains(answer.status), "\(length)")
             #expect(answer.faults == [])
         }

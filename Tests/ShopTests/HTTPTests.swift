@@ -7,7 +7,7 @@ import Testing
 
     @Test func `what is nowhere is 404`() throws {
         for path in [
-            "/", "/nowhere", "/api/v1", "/api/v1/", "/api/v1/users", "/api/v1/users/25/",
+            "/nowhere", "/api/v1", "/api/v1/", "/api/v1/users", "/api/v1/users/25/",
             "/api/v1/users/25/charge/x", "/orders", "/users/25", "/api/v2/orders",
             "/API/v1/orders", "/api/v1/orders/", "/api/v1/orders/1/cancel/", "/api/v1/orders/1/x",
             "/orders/1", "/api/v1/livez", "/products", "/api/v1/users/25/points", "/livez/x",
@@ -75,7 +75,7 @@ import Testing
 
     @Test func `requests may be sent without waiting for the answers`() throws {
         let client = shop.newClient()
-        let request = "GET /products/25 HTTP/1.1\r\nHost: x\r\n\r\n"
+        let request = "GET /products/25 HTTP/1.1\r\nHost: localhost\r\n\r\n"
         let first = try client.exchange(
             Array((request + request.replacing("25", with: "101")).utf8))
         let second = try client.exchange([])
@@ -86,7 +86,7 @@ import Testing
     @Test func `a body may come in chunks`() throws {
         let client = shop.newClient()
         let head = """
-            POST /api/v1/users/25/charge HTTP/1.1\r\nHost: x\r\nIdempotency-Key: chunks\r\n\
+            POST /api/v1/users/25/charge HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: chunks\r\n\
             Transfer-Encoding: chunked\r\n\r\n
             """
         let chunks = "8\r\n[{\"charg\r\nE\r\neAmount\": 5000\r\n2\r\n}]\r\n0\r\n\r\n"
@@ -109,7 +109,8 @@ import Testing
         let broken = try client.exchange(Array("GET /livez\u{1} HTTP/1.1\r\n\r\n".utf8))
         try expectProblem(broken, 400, "MALFORMED_REQUEST")
         #expect(broken.faults == [])
-        let future = try client.exchange(Array("GET /livez HTTP/3.1\r\nHost: x\r\n\r\n".utf8))
+        let future = try client.exchange(
+            Array("GET /livez HTTP/3.1\r\nHost: localhost\r\n\r\n".utf8))
         try expectProblem(future, 505, "HTTP_VERSION_NOT_SUPPORTED")
         #expect(try shop.get("/livez").status == 200)
     }

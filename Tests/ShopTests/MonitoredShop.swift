@@ -275,7 +275,7 @@ final class Throng {
             let client = shop.newClient()
             try client.send(
                 """
-                POST /api/v1/orders HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n\
+                POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                 Content-Length: \(body.utf8.count)\r\n\r\n\(body)
                 """)
             return client

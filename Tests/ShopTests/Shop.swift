@@ -231,8 +231,8 @@ extension Shop {
     ) throws -> (Part, UInt16) {
         let port = try freePort()
         // A test may be a client from elsewhere: its X-Client is where it comes from.
-        let listen =
-            "set_real_ip_from 127.0.0.1; real_ip_header X-Client; listen 127.0.0.1:\(port)"
+        let name = "server_name 127.0.0.1;"
+        let origin = "set_real_ip_from 127.0.0.1; real_ip_header X-Client; \(name)"
         let second = ["sock;", "sock.probes;"].map { end in
             let line = "server unix:/run/commerce/commerce.\(end)"
             return (old: line, new: "\(line) server unix:/run/commerce/second.\(end)")
@@ -240,7 +240,7 @@ extension Shop {
         let part = try Part.nginx(
             in: "\(folder)/nginx", port: port,
             edits: (hasNeighbor ? second : [])
-                + [("listen 8080", listen), ("unix:/run/commerce/", "unix:\(folder)/")])
+                + [(name, origin), ("unix:/run/commerce/", "unix:\(folder)/")])
         return (part, port)
     }
 

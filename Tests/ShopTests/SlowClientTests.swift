@@ -59,7 +59,7 @@ import Testing
     {
         let head = """
             POST /api/v1/orders HTTP/1.1\r
-            Host: shop\r
+            Host: localhost\r
             X-Client: 203.0.113.7\r
             Content-Length: 1000\r
             \r

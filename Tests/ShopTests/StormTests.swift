@@ -28,7 +28,7 @@ import Testing
         _ line: String, _ fields: [String] = [], _ body: String = ""
     ) -> [UInt8] {
         let length = body.isEmpty ? [] : ["Content-Length: \(body.utf8.count)"]
-        let head = ["\(line) HTTP/1.1", "Host: shop", "Connection: close"] + fields + length
+        let head = ["\(line) HTTP/1.1", "Host: localhost", "Connection: close"] + fields + length
         return Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8)
     }
 

@@ -236,7 +236,6 @@ extension ShopUnderFaults {
         return try Part.nginx(
             in: "\(folder)/nginx", port: port,
             edits: [
-                ("listen 8080", "listen 127.0.0.1:\(port)"),
                 ("server unix:/run/commerce/commerce.sock;", servers("")),
                 ("server unix:/run/commerce/commerce.sock.probes;", servers(".probes")),
                 ("unix:/run/commerce/work.sock", "unix:\(folder)/\(workers[0]).sock"),

@@ -26,6 +26,9 @@ package struct Answer: Sendable {
         if ids.count != 1 || ids[0].value.count != 32 {
             faults.append("X-Request-Id is \(ids.map(\.value))")
         }
+        if fields.filter({ $0 == ("X-Content-Type-Options", "nosniff") }).count != 1 {
+            faults.append("X-Content-Type-Options is not nosniff, once")
+        }
         return faults
     }
 }
@@ -67,7 +70,8 @@ package final class Client {
     package func request(
         _ method: String, _ path: String, _ fields: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> Answer {
-        var lines = ["\(method) \(path) HTTP/1.1", "Host: 127.0.0.1:\(port)"]
+        var lines = ["\(method) \(path) HTTP/1.1"]
+        if fields["Host"] == nil { lines.append("Host: 127.0.0.1:\(port)") }
         lines += fields.map { "\($0): \($1)" }
         if let body {
             lines.append("Content-Length: \(body.count)")

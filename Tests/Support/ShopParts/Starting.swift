@@ -77,7 +77,7 @@ extension Part {
         return part
     }
 
-    /// The shop's own nginx at a port of loopback.
+    /// The shop's own nginx at a port of loopback, which is that of IPv6 too where the machine has it.
     ///
     /// - Parameters:
     ///   - place: its folder.
@@ -87,11 +87,18 @@ extension Part {
     ) throws -> Part {
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         var site = contents(of: TestRun.repository + "/nginx/commerce.conf")
-        for (old, new) in edits {
+        let six = "listen [::1]:8080 default_server backlog=4096;"
+        let usual = [
+            ("listen 127.0.0.1:8080", "listen 127.0.0.1:\(port)"),
+            (six, hasIPv6 ? six.replacing("8080", with: "\(port)") : ""),
+        ]
+        for (old, new) in usual + edits {
             guard site.contains(old) else { throw Failure("nginx/commerce.conf has no '\(old)'") }
             site.replace(old, with: new)
         }
         try Data(site.utf8).write(to: URL(filePath: "\(place)/commerce.conf"))
+        let documents = contents(of: TestRun.repository + "/README.md")
+        try Data(documents.utf8).write(to: URL(filePath: "\(place)/README.md"))
         let whole = contents(of: TestRun.repository + "/nginx/nginx.conf")
         try Data(whole.utf8).write(to: URL(filePath: "\(place)/nginx.conf"))
         // As root its workers would become nobody, who may not open the responder's socket.
@@ -128,6 +135,10 @@ package func freePort(following count: UInt16 = 0) throws -> UInt16 {
     }
     throw Failure("no free port")
 }
+
+/// Whether this machine has the loopback address of IPv6.
+package let hasIPv6 = contents(of: "/proc/net/if_inet6").contains(
+    "00000000000000000000000000000001 ")
 
 private func isFree(_ port: UInt16) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
