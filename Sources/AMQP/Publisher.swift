@@ -30,6 +30,18 @@ public final class Publisher {
         try connection.selectConfirms()
     }
 
+    /// Asks the broker for a sign of life.
+    ///
+    /// - Parameter queue: one that is there.
+    public func look(for queue: String) throws(AMQPError) {
+        do throws(AMQPError) {
+            _ = try connection.messageCount(of: queue)
+        } catch {
+            isUsable = false
+            throw error
+        }
+    }
+
     /// Sends messages and waits for the broker's word on each.
     ///
     /// - Parameters:

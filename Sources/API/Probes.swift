@@ -5,6 +5,10 @@ public import Store
 /// Answers what operators and their tools ask a process: whether it lives, whether it is of use, and
 /// what it has counted. Of a shop they also show its status.
 public struct Probes: Sendable {
+    /// What the process has counted after a time of a process, both in milliseconds since 1970, as
+    /// JSON; all of it if it is another process.
+    public typealias History = @Sendable (_ after: Int64, _ process: Int64?) -> String
+
     private let health: Health
     private let shown: ShownStatus?
     private let isDraining: @Sendable () -> Bool
@@ -16,15 +20,15 @@ public struct Probes: Sendable {
     private static let held = status("degraded", [("deliveries", "held")])
 
     /// - Parameters:
-    ///   - overview: what the status page shows; nil where there is none.
+    ///   - shown: what the status page shows; nil where there is none.
     ///   - isDraining: whether the process is stopping.
     ///   - metrics: in Prometheus' text format.
     public init(
-        health: Health, overview: Overview? = nil,
+        health: Health, shown: (overview: Overview, history: History)? = nil,
         isDraining: @escaping @Sendable () -> Bool, metrics: @escaping @Sendable () -> [UInt8]
     ) {
         self.health = health
-        shown = overview.map(ShownStatus.init)
+        self.shown = shown.map(ShownStatus.init)
         self.isDraining = isDraining
         self.metrics = metrics
     }
@@ -39,8 +43,9 @@ public struct Probes: Sendable {
         case .live: return .now(live)
         case .metrics: return .now(page)
         case .ready: return later { then in ready(seat, then: then) }
+        case .startPage: return .now((try? startPage()) ?? Problem.notFound.response)
         case .statusPage: return .now((try? statusPage()) ?? Problem.notFound.response)
-        case .status: return later { then in status(seat, then: then) }
+        case .status: return later { then in status(request, seat, then: then) }
         case .user, .charge, .userOrders, .userPayments, .product, .products, .popular, .orders,
             .order, .cancel, .nothing:
             return .now(Problem.notFound.response)
@@ -82,15 +87,24 @@ public struct Probes: Sendable {
 
     /// GET /status
     func statusPage() throws(Problem) -> Response {
-        guard let shown else { throw .notFound }
-        return shown.page
+        guard shown != nil else { throw .notFound }
+        return ShownStatus.page
+    }
+
+    /// GET /
+    func startPage() throws(Problem) -> Response {
+        guard shown != nil else { throw .notFound }
+        return ShownStatus.startPage
     }
 
     /// GET /status.json
-    func status(_ seat: Seat, then: @escaping @Sendable (Result<Response, any Error>) -> Void) {
+    func status(
+        _ request: Request, _ seat: Seat,
+        then: @escaping @Sendable (Result<Response, any Error>) -> Void
+    ) {
         guard let shown else { return then(.failure(Problem.notFound)) }
         seat.giveUp()
-        shown.figures(then: then)
+        shown.figures(of: request, then: then)
     }
 
     private static func status(_ name: String, _ more: [(String, String)] = []) -> Response {

@@ -4,7 +4,7 @@ import HTTPTypes
 /// What an address names.
 enum Resource: Int, CaseIterable {
     case user, charge, userOrders, userPayments, product, products, popular, orders, order, cancel
-    case live, ready, metrics, statusPage, status, nothing
+    case live, ready, metrics, startPage, statusPage, status, nothing
 
     /// As logs and metrics show it.
     var pattern: String {
@@ -22,6 +22,7 @@ enum Resource: Int, CaseIterable {
         case .live: "/livez"
         case .ready: "/readyz"
         case .metrics: "/metrics"
+        case .startPage: "/"
         case .statusPage: "/status"
         case .status: "/status.json"
         case .nothing: "(none)"
@@ -33,7 +34,7 @@ enum Resource: Int, CaseIterable {
         switch self {
         case .charge, .orders, .cancel: .post
         case .user, .userOrders, .userPayments, .product, .products, .popular, .order, .live,
-            .ready, .metrics, .statusPage, .status, .nothing:
+            .ready, .metrics, .startPage, .statusPage, .status, .nothing:
             .get
         }
     }
@@ -43,7 +44,7 @@ enum Resource: Int, CaseIterable {
         switch self {
         case .user, .charge, .userOrders, .userPayments: true
         case .product, .products, .popular, .orders, .order, .cancel, .live, .ready, .metrics,
-            .statusPage, .status, .nothing:
+            .startPage, .statusPage, .status, .nothing:
             false
         }
     }
@@ -85,6 +86,7 @@ func route(_ path: Substring) -> (Resource, PathNumber) {
     case "/livez" where !inAPI: return (.live, .none)
     case "/readyz" where !inAPI: return (.ready, .none)
     case "/metrics" where !inAPI: return (.metrics, .none)
+    case "/" where !inAPI: return (.startPage, .none)
     case "/status" where !inAPI: return (.statusPage, .none)
     case "/status.json" where !inAPI: return (.status, .none)
     default: break

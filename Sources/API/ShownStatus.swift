@@ -4,29 +4,64 @@ import HTTPTypes
 import StatusPage
 import Store
 
-/// The status page, and the figures that it asks for beside those of `/metrics`.
+/// The pages for operators, and the figures that the status page asks for.
 struct ShownStatus: Sendable {
-    let page: Response
-    private let overview: Overview
+    static let page = response(.status)
+    static let startPage = response(.start)
 
-    init(_ overview: Overview) {
-        let page = StatusPage()
-        self.page = Response(
+    private let overview: Overview
+    private let history: Probes.History
+
+    init(_ overview: Overview, _ history: @escaping Probes.History) {
+        self.overview = overview
+        self.history = history
+    }
+
+    private static func response(_ page: OperatorPage) -> Response {
+        Response(
             status: .ok,
             headerFields: [
                 .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
-                .contentSecurityPolicy: page.securityPolicy, .xContentTypeOptions: "nosniff",
-                .referrerPolicy: "no-referrer",
+                .contentSecurityPolicy: page.securityPolicy, .referrerPolicy: "no-referrer",
             ],
             body: page.html)
-        self.overview = overview
     }
 
-    /// What only the database knows. Where MariaDB does not answer, that is what is told.
-    func figures(then: @escaping @Sendable (Result<Response, any Error>) -> Void) {
-        overview.look { look in
-            then(look.map { .json(JSON.status($0).bytes, cacheControl: "no-store") })
+    /// What only the database knows; where MariaDB does not answer, that is what is told. With `after`,
+    /// a time of `process`, also what the process has counted since then.
+    func figures(
+        of request: Request, then: @escaping @Sendable (Result<Response, any Error>) -> Void
+    ) {
+        let (history, after, process): (Probes.History, Int64?, Int64?)
+        do {
+            after = try request.milliseconds("after")
+            process = try request.milliseconds("process")
+            history = self.history
+        } catch {
+            return then(.failure(error))
         }
+        overview.look { look in
+            then(
+                look.map { look in
+                    var bytes = JSON.status(look).bytes
+                    if let after {
+                        bytes.removeLast()  // The closing brace.
+                        bytes += Array(", \"history\": \(history(after, process))}".utf8)
+                    }
+                    return .json(bytes, cacheControl: "no-store")
+                })
+        }
+    }
+}
+
+extension Request {
+    /// A time in milliseconds since 1970; nil when there is none.
+    fileprivate func milliseconds(_ name: String) throws(Problem) -> Int64? {
+        guard let text = try parameter(name) else { return nil }
+        guard let number = Int64(text), number >= 0 else {
+            throw .malformed("\(name) is a time in milliseconds.")
+        }
+        return number
     }
 }
 

@@ -32,6 +32,9 @@ struct Observatory {
     /// All metrics as they are now, in Prometheus' text format.
     var page: [UInt8] { registry.text }
 
+    /// What they were in the last minutes.
+    var history: History { History(registry) }
+
     func observe(_ pool: Pool, as name: String) {
         let labels = [("pool", name)]
         registry.observe(.gauge, "commerce_pool_connections", labels) { Double(pool.counts.open) }

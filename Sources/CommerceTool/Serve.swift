@@ -36,10 +36,12 @@ struct Serve: ParsableCommand {
         let state = try Startup.inspect(pool, logger, until: signals)
         let cache = Startup.cache(settings.shared, of: state)
         let shop = Self.shop(settings, reading: pool, cache, observatory)
+        let history = observatory.history
         let application = Application(
             shop,
             probes: Probes(
-                health: shop.health, overview: shop.overview, isDraining: { signals.haveCome },
+                health: shop.health, shown: (shop.overview, { history.json(after: $0, of: $1) }),
+                isDraining: { signals.haveCome },
                 metrics: { observatory.page }),
             log: RequestLog(logger, of: settings.loggedRequests))
         var limits = Responder.Limits()
@@ -56,11 +58,15 @@ struct Serve: ParsableCommand {
             _ = cache.isAvailable  // For the metrics: on a quiet shop nobody else asks.
             try shop.bestSellers.moveWindow(within: Self.windowMilliseconds)
         }
+        let memory = Upkeep(
+            "the charts' history", everySeconds: History.pauseSeconds, firstAfterSeconds: 0,
+            logger: logger, history.take)
         logger.info("serving", metadata: ["workers": "\(limits.workers)"])
         responder.run(until: signals)
         probes?.stop()
         shop.ledger.close()
         upkeep.stop()
+        memory.stop()
         logger.info("stopped")
     }
 

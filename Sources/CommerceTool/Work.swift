@@ -22,6 +22,8 @@ struct Work: ParsableCommand {
     /// whoever comes first.
     private static let windowSeconds = 5
     private static let windowMilliseconds = 4_000
+    /// Between two looks whether RabbitMQ is there.
+    private static let brokerSeconds = 3
     /// Between two counts of what waits.
     private static let backlogSeconds = 15
 
@@ -51,7 +53,13 @@ struct Work: ParsableCommand {
             if target == .notification { return notification }
             return RegisteredWebhook(target, pool: pool, client: client)
         }
-        let upkeeps = Self.upkeeps(settings, pool, cache, logger, until: signals)
+        var upkeeps = Self.upkeeps(settings, pool, cache, logger, until: signals)
+        if let queue = notification as? QueueTarget {
+            upkeeps.append(
+                Upkeep("looking for RabbitMQ", everySeconds: Self.brokerSeconds, logger: logger) {
+                    if !signals.haveCome { queue.look() }
+                })
+        }
         let audits = Upkeep.audits(
             settings.audit, of: settings.shared.database, logger: logger,
             isStopped: { signals.haveCome })

@@ -43,6 +43,23 @@ public final class QueueTarget: Target {
         }
     }
 
+    /// Asks RabbitMQ for a sign of life, unless something is being delivered: an operator has to know
+    /// that it ended before the next order comes. Takes up to some seconds.
+    public func look() {
+        line.withLockIfAvailable { line in
+            do {
+                let publisher = try Self.publisher(line, broker)
+                line = nil
+                try publisher.look(for: EventQueue.notifications)
+                line = Line(publisher: publisher, lastUse: .now)
+                measurement.show(answers: true)
+            } catch {
+                line = nil
+                measurement.show(answers: false)
+            }
+        }
+    }
+
     private func publish(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
         try line.withLock { line throws(TargetUnavailable) in
             let publisher = try Self.publisher(line, broker)

@@ -106,6 +106,24 @@ public final class Registry: MetricsFactory {
         }
     }
 
+    /// The upper bounds, in seconds, of the buckets of a duration whose family names none.
+    public static var secondsBounds: [Double] { HistogramSeries.Scale.seconds.bounds }
+
+    /// What the series of a name show now, added up: one number, or a histogram's cumulative counts.
+    ///
+    /// - Parameter isMeant: whether a series counts, by its labels as they are written.
+    /// - Returns: nil where there is none.
+    public func sum(
+        of name: String, where isMeant: (_ labels: String) -> Bool = { _ in true }
+    ) -> [Double]? {
+        let members = all.withLock { $0[name] } ?? [:]
+        return members.filter { isMeant($0.key) }.map(\.value.values)
+            .reduce(nil) { sum, values in
+                guard let sum, sum.count == values.count else { return sum ?? values }
+                return zip(sum, values).map(+)
+            }
+    }
+
     /// All series as they are now, sorted by name and labels.
     public var text: [UInt8] {
         var text = ""

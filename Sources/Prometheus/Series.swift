@@ -6,6 +6,9 @@ protocol Series: AnyObject, Sendable {
     /// As a `TYPE` line names it.
     var type: String { get }
 
+    /// What it shows: one number, or a histogram's cumulative counts; empty where there is none now.
+    var values: [Double] { get }
+
     /// Adds the lines of this series.
     func write(to text: inout String, _ name: String, _ labels: String)
 }
@@ -38,6 +41,8 @@ final class CounterSeries: Series, CounterHandler {
     func reset() {
         count.store(0, ordering: .relaxed)
     }
+
+    var values: [Double] { [Double(count.load(ordering: .relaxed))] }
 
     func write(to text: inout String, _ name: String, _ labels: String) {
         text.appendSample(name, labels, "\(count.load(ordering: .relaxed))")
@@ -72,6 +77,8 @@ final class GaugeSeries: Series, MeterHandler, RecorderHandler {
 
     func decrement(by amount: Double) { increment(by: -amount) }
 
+    var values: [Double] { [Double(bitPattern: bits.load(ordering: .relaxed))] }
+
     func write(to text: inout String, _ name: String, _ labels: String) {
         let value = Double(bitPattern: bits.load(ordering: .relaxed))
         text.appendSample(name, labels, value.sample)
@@ -91,6 +98,8 @@ final class ObservedSeries: Series {
             }
         self.read = read
     }
+
+    var values: [Double] { read().map { [$0] } ?? [] }
 
     func write(to text: inout String, _ name: String, _ labels: String) {
         if let value = read() { text.appendSample(name, labels, value.sample) }
@@ -139,17 +148,26 @@ final class HistogramSeries: Series, TimerHandler, RecorderHandler {
         sum.wrappingAdd(value, ordering: .relaxed)
     }
 
-    /// The counts of a histogram are cumulative.
-    func write(to text: inout String, _ name: String, _ labels: String) {
+    /// By bucket, each with all below it.
+    private var counts: [UInt64] {
         var total: UInt64 = 0
+        return buckets.map { bucket in
+            total += bucket.count.load(ordering: .relaxed)
+            return total
+        }
+    }
+
+    var values: [Double] { counts.map { Double($0) } }
+
+    func write(to text: inout String, _ name: String, _ labels: String) {
+        let counts = counts
         let prefix = labels.isEmpty ? "" : labels + ","
         let bounds = scale.bounds.map(\.sample) + ["+Inf"]
-        for (bound, bucket) in zip(bounds, buckets) {
-            total += bucket.count.load(ordering: .relaxed)
-            text.appendSample("\(name)_bucket", "\(prefix)le=\"\(bound)\"", "\(total)")
+        for (bound, count) in zip(bounds, counts) {
+            text.appendSample("\(name)_bucket", "\(prefix)le=\"\(bound)\"", "\(count)")
         }
         let exportedSum = Double(sum.load(ordering: .relaxed)) / scale.unitsPerExported
         text.appendSample("\(name)_sum", labels, exportedSum.sample)
-        text.appendSample("\(name)_count", labels, "\(total)")
+        text.appendSample("\(name)_count", labels, "\(counts.last ?? 0)")
     }
 }

@@ -44,7 +44,9 @@ final class Browser: Sendable {
         let reply = try call("Page.navigate", Parameters(url: address))
         if let problem = reply.errorText { throw Failure("\(address): \(problem)") }
         let isThere = try eventually {
-            try text("document.readyState") == "complete" ? true : nil
+            // Not that of the page before.
+            try text("location.href != 'about:blank' && document.readyState") == "complete"
+                ? true : nil
         }
         if isThere == nil { throw Failure("\(address) is not complete") }
     }
@@ -64,8 +66,8 @@ final class Browser: Sendable {
 
     /// Waits until an expression is true.
     func wait(for expression: String, within seconds: Double = patienceSeconds) throws {
-        let holds = try eventually(within: seconds, pauseMilliseconds: 50) {
-            try text(expression) == "true" ? true : nil
+        let holds = eventually(within: seconds, pauseMilliseconds: 50) {
+            (try? text(expression)) == "true" ? true : nil
         }
         if holds == nil {
             let page = try text("document.body.innerText")

@@ -59,6 +59,22 @@ import Testing
         #expect(lines == ["# TYPE pool gauge", #"pool{name="a"} 1.0"#])
     }
 
+    @Test func `series of a name are added up, histograms bucket by bucket`() {
+        for (kind, values) in [("a", [1, 2, 11]), ("b", [1, 99])] {
+            for value in values {
+                Recorder(label: "size", dimensions: [("kind", kind)], factory: registry)
+                    .record(value)
+            }
+        }
+        #expect(registry.sum(of: "size") == [2, 3, 5])
+        #expect(registry.sum(of: "size") { $0.contains("kind=\"b\"") } == [1, 1, 2])
+        registry.observe(.gauge, "level", [("at", "1")]) { 2.5 }
+        registry.observe(.gauge, "level", [("at", "2")]) { 1 }
+        #expect(registry.sum(of: "level") == [3.5])
+        #expect(registry.sum(of: "nothing") == nil)
+        #expect(registry.sum(of: "size") { _ in false } == nil)
+    }
+
     @Test func `nothing is lost when many count at once`() throws {
         let registry = registry
         _ = try inParallel(8_000, threads: 8, nothing) { _, _ in

@@ -15,7 +15,9 @@ import Testing
     }
 
     /// A worker that audits every second and goes to MariaDB directly, whose probes nginx passes on.
-    private static func startWorker(of shop: Shop) throws -> Part {
+    private static func startWorker(
+        of shop: Shop, _ settings: [String: String] = [:]
+    ) throws -> Part {
         let worker = try Part(
             [TestRun.commerce, "work"],
             settings: [
@@ -26,7 +28,7 @@ import Testing
                 "COMMERCE_DATABASE_PASSWORD": shop.database.password,
                 "COMMERCE_NOTIFICATION_FILE": "\(shop.folder)/notifications.jsonl",
                 "COMMERCE_AUDIT_INTERVAL": "1",
-            ], log: "\(shop.folder)/worker.log")
+            ].merging(settings) { $1 }, log: "\(shop.folder)/worker.log")
         let answers = try eventually(within: 30) {
             try shop.get("/work/livez").status == 200 ? true : nil
         }
@@ -34,9 +36,9 @@ import Testing
         return worker
     }
 
-    /// A cell of the table of figures.
+    /// A figure of a chart.
     private static func figure(_ key: String) -> String {
-        "document.querySelector('[data-figure=\(key)] td').textContent"
+        "document.querySelector('#charts [data-figure=\(key)]').textContent"
     }
 
     private func number(_ key: String) throws -> Double {
@@ -69,13 +71,15 @@ import Testing
         #expect(try words("#parts").contains("memcached\nanswers"))
         #expect(try words("#parts").contains("Worker\nanswers"))
         #expect(try words("#parts").contains("Audit\nall is right"))
+        #expect(try words("#parts").contains("RabbitMQ\nnot used"))
+        #expect(try words("#parts").contains("Notifier\nnot used"))
         #expect(try words("#audit-summary").hasPrefix("Ended "))
         // Sixty orders within the ten seconds, or the few since the page was opened, of a rate.
         #expect(try (0.1...60).contains(number("orders")))
         #expect(try number("requests") >= number("orders"))
         #expect(try number("failures") == 0)
-        #expect(try number("batch") >= 1)
-        #expect(try number("p99") >= number("p50"))
+        #expect(try browser.text("samples.some(({ p50, p99 }) => p99 >= p50)") == "true")
+        #expect(try words("#figures").contains("Deliveries given up\t0"))
         let best = try words("#products tbody tr")
         #expect(best.contains("양배추 샐러드") && best.contains("60") && best.contains("960"), "\(best)")
 
@@ -117,6 +121,8 @@ import Testing
         worker.stop()
         try browser.wait(
             for: "document.querySelector('#parts').innerText.includes('Worker\\ndoes not')")
+        try browser.wait(for: "document.querySelector('#verdict').className == 'bad'")
+        #expect(try words("#problems").contains("The worker does not answer"))
 
         shop.commerce.stop()
         try browser.wait(for: "document.body.className == 'stale'")
@@ -125,27 +131,104 @@ import Testing
         #expect(try words("#about").contains("figures are"))
     }
 
-    @Test func `its rates and quantiles are those that Prometheus would compute`() throws {
+    @Test func `its quantiles are those that Prometheus would compute, its words those of people`()
+        throws
+    {
         try browser.open(address)
-        let histogram = { (counts: [Int]) in
-            zip(["0.1", "0.5", "1.0", "+Inf"], counts).map { bound, count in
-                #"x_seconds_bucket{route="/a",le="\#(bound)"} \#(count)"#
-            }.joined(separator: "\\n")
-        }
-        let earlier = #"parseMetrics('\#(histogram([5, 5, 5, 5]))\n\#(#"y_total{a="\\\\"}"#) 7\n')"#
-        let later = #"parseMetrics('# TYPE x_seconds histogram\n\#(histogram([15, 35, 45, 55]))')"#
+        let earlier = "{x: [5, 5, 5, 5], y: 7}"
+        let later = "{x: [15, 35, 45, 55], y: 9, z: 3}"
         let quantile = { (q: String) in
-            try browser.text("quantile(\(q), \(earlier), \(later), 'x_seconds').toFixed(4)")
+            try browser.text("quantile(\(q), \(earlier), \(later), 'x', [0.1, 0.5, 1]).toFixed(4)")
         }
         // Of 50 values 10 are up to 0.1, 20 up to 0.5, 10 up to 1, and 10 above.
         #expect(try quantile("0.1") == "0.0500")
-        #expect(try quantile("0.5") == "0.4000")
+        #expect(try quantile("0.05") == "0.0250")
+        #expect(try quantile("0.4") == "0.3000")
         #expect(try quantile("0.7") == "0.7500")
         #expect(try quantile("0.99") == "1.0000")
+        for nothing in [
+            "quantile(0.5, \(later), \(later), 'x', [0.1, 0.5, 1])", "growth({}, {}, 'y')",
+            "quantile(0.5, {}, {}, 'x', [0.1, 0.5, 1])", "sum(parseMetrics('y 1'), 'z')",
+        ] {
+            #expect(try browser.text(nothing) == "undefined", "\(nothing)")
+        }
+        #expect(try browser.text("growth(\(earlier), \(later), 'y')") == "2")
+        #expect(try browser.text("growth(\(earlier), \(later), 'z')") == "3")
+        let scrape = #"parseMetrics('# TYPE y counter\ny{a="\\\\"} 7\ny{a="b"} 1\n')"#
+        #expect(try browser.text(#"sum(\#(scrape), 'y', ({ a }) => a === '\\')"#) == "7")
+        #expect(try browser.text("sum(\(scrape), 'y')") == "8")
+        for (expression, words) in [
+            ("share(0.00781)", "< 1 %"), ("share(0)", "0 %"), ("share(0.4999)", "50 %"),
+            ("rate(0)", "0"), ("rate(0.01)", "< 0.1"), ("rate(3.14159)", "3.1"),
+            ("rate(31.4159)", "31"), ("rate(12345.6)", "12,346"), ("duration(0.00123)", "1.2 ms"),
+            ("duration(0.0456)", "46 ms"), ("duration(1.26)", "1.3 s"), ("duration(61)", "61 s"),
+            ("duration(200)", "3 min 20 s"), ("bytes(41234567)", "39 MiB"),
+        ] {
+            #expect(try browser.text("write.\(expression)") == words, "\(expression)")
+        }
+    }
+
+    @Test func `who comes first sees what has been`() throws {
+        for _ in 1...20 {
+            _ = try shop.post("/api/v1/orders", order(25, [(101, 1)], paying: 2_000))
+        }
+        let states = try eventually(within: 60, pauseMilliseconds: 200) {
+            let history = try shop.get("/status.json?after=0").decoded(StatusHistory.self).history
+            let hasSeen = history.samples.filter { $0.accepted == 20 }.count > 2
+            return hasSeen ? history.samples : nil
+        }
+        #expect(states?.first?.accepted == 0)
+        let text = try shop.get("/status.json?after=0").text
+        #expect(states?.last?.latency?.last ?? 0 >= 20, "\(text.suffix(900))")
+        try browser.open(address)
+        try browser.wait(for: "samples.length > 0")
+        // All that was before the page was opened is there at once.
+        #expect(try browser.text("samples.length >= \(try #require(states).count - 1)") == "true")
+        #expect(try browser.text("samples.some(({ orders }) => orders > 0)") == "true")
         #expect(
-            try browser.text("quantile(0.5, \(later), \(later), 'x_seconds')") == "undefined")
-        #expect(try browser.text(#"sum(\#(earlier), 'y_total', ({ a }) => a === '\\')"#) == "7")
-        #expect(try browser.text("sum(\(earlier), 'z_total')") == "undefined")
+            try browser.text("document.querySelectorAll('#charts .line').length > 5") == "true")
+        #expect(browser.complaints == [])
+    }
+
+    @Test func `it says within seconds that RabbitMQ ended, and the notifier`() throws {
+        worker.stop()
+        let broker = try TestBroker()
+        let own = try Self.startWorker(of: shop, ["COMMERCE_AMQP_URL": broker.url])
+        let notifier = try Part(
+            [TestRun.commerce, "notify"],
+            settings: try shop.database.settings().merging([
+                "COMMERCE_AMQP_URL": broker.url,
+                "COMMERCE_NOTIFICATION_FILE": "\(shop.folder)/notifications.jsonl",
+                "COMMERCE_NOTIFY_SOCKET": "\(shop.folder)/notify.sock",
+            ]) { $1 }, log: "\(shop.folder)/notifier.log")
+        try notifier.awaitLine("consuming")
+        try browser.open(address)
+        // Nothing was ever ordered, so nothing was ever published.
+        try browser.wait(
+            for: "document.querySelector('#parts').innerText.includes('RabbitMQ\\nanswers')")
+        try browser.wait(for: "document.querySelector('#verdict').className == 'good'")
+        #expect(try words("#parts").contains("Notifier\nanswers"))
+        try keep(try browser.screenshot(), as: "with-rabbitmq")
+
+        broker.killNow()
+        try browser.wait(for: "document.querySelector('#verdict').className == 'warning'")
+        #expect(try words("#problems").contains("RabbitMQ does not answer"))
+        #expect(try words("#parts").contains("RabbitMQ\ndoes not answer"))
+        try keep(try browser.screenshot(), as: "without-rabbitmq")
+        notifier.stop()
+        try browser.wait(
+            for: "document.querySelector('#problems').innerText.includes('The notifier does not')")
+        withExtendedLifetime(own) {}
+    }
+
+    @Test func `a shop in which nothing was ever sold has a page, too`() throws {
+        try shop.execute("DELETE FROM sale_hourly")
+        try shop.execute("DELETE FROM sale_window")
+        try browser.open(address)
+        try browser.wait(for: "document.querySelector('#verdict').className == 'good'")
+        #expect(try words("#no-products") == "Nothing was sold in the last 72 hours.")
+        #expect(try number("orders") == 0)
+        #expect(browser.complaints == [])
     }
 
     @Test func `nothing in it may come from elsewhere, nor be put into it`() throws {
@@ -171,7 +254,7 @@ import Testing
 
 /// Words that have less contrast with what is behind them than WCAG 2.2 wants (AA, 4.5), or that are
 /// hidden. An expression whose value is empty where all is well.
-private let unreadable = """
+let unreadable = """
     (() => {
       const channels = (color) => color.match(/[\\d.]+/g).map(Number);
       const luminance = (color) => channels(color).slice(0, 3)
@@ -200,8 +283,23 @@ private let unreadable = """
     })()
     """
 
+/// The part of `/status.json` that the charts are drawn from.
+struct StatusHistory: Decodable {
+    struct History: Decodable {
+        struct Sample: Decodable {
+            let time: Int64
+            let accepted: Int
+            let latency: [Int]?
+        }
+        let start: Int64
+        let boundsSeconds: [Double]
+        let samples: [Sample]
+    }
+    let history: History
+}
+
 /// Keeps a picture where `COMMERCE_TEST_SCREENSHOTS` says, if it does.
-private func keep(_ picture: Data, as name: String) throws {
+func keep(_ picture: Data, as name: String) throws {
     guard let folder = TestRun.environment("COMMERCE_TEST_SCREENSHOTS") else { return }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try picture.write(to: URL(filePath: "\(folder)/\(name).png"))

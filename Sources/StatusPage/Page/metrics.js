@@ -1,6 +1,6 @@
 'use strict';
 
-// Prometheus' text format, and what two scrapes of it say about the time between them.
+// Prometheus' text format, and what two states of the shop's counters say about the time between them.
 
 /**
  * Reads the text format.
@@ -30,39 +30,26 @@ function sum(scrape, name, matches = () => true) {
 }
 
 /**
- * By how much a counter grew between two scrapes; undefined where it is not there. A series that is
- * only in the later one began at zero.
+ * By how much a counter grew between two samples; undefined where it is not there. One that is only
+ * in the later began at zero.
  */
-function growth(earlier, later, name, matches) {
-  const now = sum(later, name, matches);
-  return now === undefined ? undefined : now - (sum(earlier, name, matches) ?? 0);
-}
-
-/** The mean of what a histogram recorded between two scrapes; undefined where that is nothing. */
-function mean(earlier, later, name) {
-  const count = growth(earlier, later, `${name}_count`);
-  return count > 0 ? growth(earlier, later, `${name}_sum`) / count : undefined;
+function growth(earlier, later, name) {
+  return later[name] === undefined ? undefined : later[name] - (earlier[name] ?? 0);
 }
 
 /**
- * A quantile of what a histogram recorded between two scrapes, as Prometheus' histogram_quantile
+ * A quantile of what a histogram recorded between two samples, as Prometheus' histogram_quantile
  * has it: linear within a bucket, and the last bound for what lies above it. Undefined where
  * nothing was recorded.
+ *
+ * @param bounds the upper bounds of the buckets but the last, ascending
  */
-function quantile(q, earlier, later, name, matches = () => true) {
-  const bounds = [...new Set((later.get(`${name}_bucket`) ?? []).map(({ labels }) => labels.le))];
-  const buckets = bounds
-    .map((le) => ({
-      bound: le === '+Inf' ? Infinity : Number(le),
-      count: growth(earlier, later, `${name}_bucket`,
-        (labels) => labels.le === le && matches(labels)) ?? 0,
-    }))
-    .sort((a, b) => a.bound - b.bound);
-  const rank = q * (buckets.at(-1)?.count ?? 0);
+function quantile(q, earlier, later, name, bounds) {
+  const counts = (later[name] ?? []).map((count, index) => count - (earlier[name]?.[index] ?? 0));
+  const rank = q * (counts.at(-1) ?? 0);
   if (!(rank > 0)) return undefined;
-  const index = buckets.findIndex(({ count }) => count >= rank);
-  const below = buckets[index - 1] ?? { bound: 0, count: 0 };
-  const { bound, count } = buckets[index];
-  if (bound === Infinity) return below.bound;
-  return below.bound + (bound - below.bound) * (rank - below.count) / (count - below.count);
+  const index = counts.findIndex((count) => count >= rank);
+  if (index >= bounds.length) return bounds.at(-1);
+  const [below, from] = index ? [counts[index - 1], bounds[index - 1]] : [0, 0];
+  return from + (bounds[index] - from) * (rank - below) / (counts[index] - below);
 }

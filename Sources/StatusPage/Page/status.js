@@ -6,32 +6,34 @@ const pauseMilliseconds = 2_000;
 const patienceMilliseconds = 8_000;  // Longer than the shop takes to give up on MariaDB.
 const staleMilliseconds = 3 * pauseMilliseconds;
 const rateMilliseconds = 10_000;     // Rates are over so long a time: calmer than two seconds.
-const historyMilliseconds = { min: 60_000, max: 5 * 60_000 };
+const historyMilliseconds = { min: 60_000, max: 10 * 60_000 };
 
-/** Scrapes of the last seconds, the oldest first: `{time, scrape}`. */
-let scrapes = [];
-/** What was measured in the last minutes, the oldest first. */
+/** What the process said of itself: `{start, version, boundsSeconds}`. */
+let process;
+/** The states of its counters in the last minutes, the oldest first. */
+let states = [];
+/** What was measured between them, the oldest first. */
 let samples = [];
-/** What /status.json said last. */
-let status;
-/** What the worker last audited, and whether it answers. */
-let audit, workerAnswers;
+/** What was heard last of the shop and its parts, for `judgeParts`. */
+let known = {};
 /** When the shop last answered, and why it does not, if so. */
 let answeredAt, failure;
 
 // --- How figures are written ------------------------------------------------------------------
 
-const threeDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const short = (value) => (value < 9.95 ? tenths : whole).format(value);
 const write = {
   count: (value) => whole.format(value),
-  rate: (value) => (value < 100 ? threeDigits : whole).format(value),
-  share: (value) => `${threeDigits.format(value * 100)} %`,
-  bytes: (value) => `${threeDigits.format(value / 2 ** 20)} MiB`,
+  rate: (value) => (value > 0 && value < 0.05 ? '< 0.1' : short(value)),
+  share: (value) => (value > 0 && value < 0.01 ? '< 1 %' : `${whole.format(value * 100)} %`),
+  bytes: (value) => `${whole.format(value / 2 ** 20)} MiB`,
   duration(seconds) {
     if (seconds === 0) return '0 s';
-    if (seconds < 1) return `${threeDigits.format(seconds * 1_000)} ms`;
-    if (seconds < 120) return `${threeDigits.format(seconds)} s`;
+    if (seconds < 0.00005) return '< 0.1 ms';
+    if (seconds < 0.9995) return `${short(seconds * 1_000)} ms`;
+    if (seconds < 120) return `${short(seconds)} s`;
     const [minutes, hours, days] = [60, 3_600, 86_400].map((unit) => Math.floor(seconds / unit));
     if (minutes < 10 && seconds % 60 >= 1) return `${minutes} min ${Math.floor(seconds % 60)} s`;
     if (hours < 1) return `${minutes} min`;
@@ -49,39 +51,32 @@ const charts = [
     title: 'Orders a second', write: write.rate, leastMaximum: 1,
     series: [{ key: 'orders', name: 'accepted' }, { key: 'refusals', name: 'refused' }],
   }, {
-    title: 'Latency', write: write.duration, leastMaximum: 0.001,
-    series: [{ key: 'p50', name: 'p50' }, { key: 'p99', name: 'p99' }],
+    title: 'Time to answer', write: write.duration, leastMaximum: 0.001,
+    series: [{ key: 'p50', name: 'half' }, { key: 'p99', name: '99 of 100' }],
   }, {
     title: 'Requests a second', write: write.rate, leastMaximum: 1,
     series: [{ key: 'requests', name: 'all' }, { key: 'failures', name: 'failed (5xx)' }],
   }, {
-    title: 'Commands in a batch', write: write.rate, leastMaximum: 2,
-    series: [{ key: 'batch', name: 'mean' }],
+    title: 'Orders and charges waiting', write: write.count, leastMaximum: 10,
+    series: [{ key: 'queued', name: 'in line' }],
   }, {
-    title: 'Conflicts a second', write: write.rate, leastMaximum: 1,
-    series: [{ key: 'conflicts', name: 'lost races' }, { key: 'retries', name: 'retries' }],
+    title: 'Time of a commit in MariaDB', write: write.duration, leastMaximum: 0.001,
+    series: [{ key: 'commit', name: 'half' }],
   }, {
-    title: 'Workers busy', write: write.share, leastMaximum: 1,
+    title: 'Threads busy', write: write.share, leastMaximum: 1,
     series: [{ key: 'busy', name: 'of all' }],
-  }, {
-    title: 'Ledger queue', write: write.count, leastMaximum: 10,
-    series: [{ key: 'queued', name: 'commands waiting' }],
-  }, {
-    title: 'Oldest event waiting', write: write.duration, leastMaximum: 10,
-    series: [{ key: 'eventAge', name: 'age' }],
   },
 ];
 
 /** Figures that have no chart. */
 const figures = [
-  ['Median commit', 'commit', write.duration],
-  ['Commits whose answer was lost', 'unknownCommits', write.count],
-  ['Events without deliveries yet', 'undispatched', write.count],
+  ['Events not handed out yet', 'undispatched', write.count],
   ['Deliveries waiting', 'pending', write.count],
   ['Deliveries given up', 'dead', write.count],
-  ['Cache hits', 'cacheHits', write.share],
+  ['Found in memcached', 'cacheHits', write.share],
+  ['Connections to MariaDB in use', 'connections', write.count],
   ['Memory', 'memory', write.bytes],
-  ['Open files', 'openFiles', write.count],
+  ['Open files', 'files', write.count],
 ];
 
 /** What the audit's rules say. */
@@ -98,48 +93,50 @@ const rules = {
 
 // --- Measuring --------------------------------------------------------------------------------
 
-const isOrder = ({ kind }) => kind === 'order';
-const isPublic = ({ route }) => /^\/(api|products)/.test(route);
-
-/** What two scrapes and the status say about now. */
-function measure(earlier, later, status, time) {
+/** What two states of the counters say about the time of the later. */
+function measure(earlier, later) {
   const seconds = (later.time - earlier.time) / 1_000;
-  const gauge = (name) => sum(later.scrape, `commerce_${name}`);
-  const grown = (name, matches) => growth(earlier.scrape, later.scrape, `commerce_${name}`, matches);
-  const rate = (name, matches) => {
-    const amount = grown(name, matches);
-    return amount === undefined ? undefined : amount / seconds;
-  };
-  const ofRequests = (q) => quantile(q, earlier.scrape, later.scrape,
-    'commerce_http_request_duration_seconds', isPublic);
-  const hits = grown('cache_requests_total', ({ result }) => result === 'hit');
-  const looked = grown('cache_requests_total');
+  const grown = (name) => growth(earlier, later, name);
+  const rate = (name) => (grown(name) === undefined ? undefined : grown(name) / seconds);
+  const share = (part, all) => (all > 0 ? part / all : undefined);
+  const quantileOf = (q, name) => quantile(q, earlier, later, name, process.boundsSeconds);
   return {
-    time,
-    orders: rate('commands_total', (labels) => isOrder(labels) && labels.result === 'accepted'),
-    refusals: rate('commands_total', (labels) => isOrder(labels) && labels.result === 'refused'),
-    p50: ofRequests(0.5),
-    p99: ofRequests(0.99),
-    requests: rate('http_requests_total', isPublic),
-    failures: rate('http_requests_total', (labels) => isPublic(labels) && labels.status === '5xx'),
-    batch: mean(earlier.scrape, later.scrape, 'commerce_ledger_batch_commands'),
-    conflicts: rate('ledger_conflicts_total'),
-    retries: rate('ledger_retries_total'),
-    busy: gauge('workers') > 0 ? gauge('workers_busy') / gauge('workers') : undefined,
-    queued: gauge('ledger_queued'),
-    commit: quantile(0.5, earlier.scrape, later.scrape, 'commerce_ledger_settle_duration_seconds'),
-    unknownCommits: gauge('ledger_unknown_commits_total'),
-    cacheHits: looked > 0 ? hits / looked : undefined,
-    memory: gauge('process_resident_memory_bytes'),
-    openFiles: gauge('process_open_fds'),
-    undispatched: status.outbox?.undispatched,
-    pending: status.outbox?.pending,
-    dead: status.outbox?.dead,
-    eventAge: status.outbox?.oldestAgeSeconds,
+    time: later.time,
+    orders: rate('accepted'),
+    refusals: rate('refused'),
+    p50: quantileOf(0.5, 'latency'),
+    p99: quantileOf(0.99, 'latency'),
+    requests: rate('requests'),
+    failures: rate('failed'),
+    queued: later.queued,
+    commit: quantileOf(0.5, 'commit'),
+    busy: share(later.busy, later.workers),
+    cacheHits: share(grown('cacheHits'), grown('cacheLooks')),
+    connections: later.connections,
+    memory: later.memory,
+    files: later.files,
   };
 }
 
-const started = ({ scrape }) => sum(scrape, 'commerce_process_start_time_seconds');
+/** The state that a rate up to another is counted from; undefined for the oldest. */
+function stateBefore(state) {
+  const older = states.filter(({ time }) => time < state.time);
+  return older.findLast(({ time }) => time <= state.time - rateMilliseconds) ?? older[0];
+}
+
+/** Takes in what a process remembers. Another process counts from zero. */
+function remember({ start, version, boundsSeconds, samples: newStates }) {
+  if (start !== process?.start) [states, samples] = [[], []];
+  process = { start, version, boundsSeconds };
+  for (const state of newStates) {
+    const earlier = stateBefore(state);
+    if (earlier) samples.push(measure(earlier, state));
+    states.push(state);
+  }
+  const oldest = (states.at(-1)?.time ?? 0) - historyMilliseconds.max;
+  states = states.filter(({ time }) => time >= oldest);
+  samples = samples.filter(({ time }) => time >= oldest);
+}
 
 /** The last audit that the worker has done; undefined before the first. */
 function lastAudit(scrape) {
@@ -150,35 +147,40 @@ function lastAudit(scrape) {
   return { endedAt, seconds: sum(scrape, 'commerce_audit_duration_seconds'), rules };
 }
 
-function remember(text, newStatus) {
-  const time = Date.now();
-  const newest = { time, scrape: parseMetrics(text) };
-  // Another process counts from zero. There is one at least that is old enough, if there can be.
-  scrapes = scrapes.filter((scrape) => started(scrape) === started(newest));
-  while (scrapes.length > 1 && scrapes[1].time <= time - rateMilliseconds) scrapes.shift();
-  status = newStatus;
-  if (scrapes.length) samples.push(measure(scrapes[0], newest, status, time));
-  scrapes.push(newest);
-  samples = samples.filter((sample) => sample.time > time - historyMilliseconds.max);
-}
-
 async function get(address) {
   const response = await fetch(address, {
     cache: 'no-store', signal: AbortSignal.timeout(patienceMilliseconds),
   });
-  if (!response.ok) throw new Error(`The answer to ${address} is ${response.status}.`);
+  if (!response.ok) throw new Error(`The answer to ${address.replace(/\?.*/, '')} is ${response.status}.`);
   return response;
+}
+
+/** The metrics of a part; undefined where it does not answer, for the shop sells without it. */
+const metricsOf = (part) => get(`${part}/metrics`)
+  .then((response) => response.text()).then(parseMetrics).catch(() => undefined);
+
+/** What the worker says, and the notifier where events go through a broker: the worker knows. */
+async function askParts() {
+  const work = await metricsOf('work');
+  const isBrokerUsed = work ? work.has('commerce_broker_up') : known.broker !== undefined;
+  const notify = isBrokerUsed ? await metricsOf('notify') : undefined;
+  const answers = [work, notify].filter(Boolean).map((scrape) => sum(scrape, 'commerce_broker_up'));
+  return {
+    worker: work !== undefined,
+    notifier: notify !== undefined,
+    broker: !isBrokerUsed ? undefined : answers.length ? answers.every((up) => up === 1) : null,
+    audit: work ? lastAudit(work) : known.audit,
+  };
 }
 
 async function ask() {
   try {
-    const [metrics, json, work] = await Promise.all([
-      get('metrics'), get('status.json'),
-      get('work/metrics').catch(() => undefined),  // The shop sells without its worker.
+    const after = `after=${states.at(-1)?.time ?? 0}&process=${process?.start ?? 0}`;
+    const [status, parts] = await Promise.all([
+      get(`status.json?${after}`).then((response) => response.json()), askParts(),
     ]);
-    remember(await metrics.text(), await json.json());
-    workerAnswers = work !== undefined;
-    audit = work ? lastAudit(parseMetrics(await work.text())) : audit;
+    remember(status.history);
+    known = { status, ...parts };
     answeredAt = Date.now();
     failure = undefined;
   } catch (error) {
@@ -189,46 +191,16 @@ async function ask() {
   setTimeout(ask, pauseMilliseconds);
 }
 
-// --- Judging ----------------------------------------------------------------------------------
+const isSilent = () => failure !== undefined;
 
-const violations = () => (audit?.rules ?? []).reduce((all, rule) => all + rule.violations, 0);
+/** The last of what was measured and counted. */
+const now = () => ({ ...samples.at(-1), ...known.status?.outbox });
 
-/** What an operator has to know, the worst first: `[level, sentence]`. */
+const parts = () => judgeParts(known, isSilent());
+
 function problems() {
-  if (failure !== undefined) return [['bad', `Asked again every two seconds. ${failure}`]];
-  const now = samples.at(-1) ?? {};
-  const dead = status?.outbox?.dead ?? 0;
-  return [
-    [status?.database === false, 'bad', 'MariaDB does not answer: orders and charges get 503.'],
-    [violations() > 0, 'bad', `The audit found what is wrong: ${violations() === 1 ? '1 row' : `${write.count(violations())} rows`}.`],
-    [status?.cache === false, 'warning', 'memcached does not answer: everything works, slower.'],
-    [workerAnswers === false, 'warning', 'The worker does not answer: events and audits wait.'],
-    [now.failures > 0, 'warning', `${written(now.failures, write.rate)} requests a second fail.`],
-    [now.busy > 0.9, 'warning', 'Nearly all workers are busy.'],
-    [now.eventAge > 60, 'warning', `An event has been waiting for ${written(now.eventAge, write.duration)}.`],
-    [dead > 0, 'warning', `${write.count(dead)} deliveries were given up.`],
-  ].filter(([holds]) => holds).map(([, level, sentence]) => [level, sentence]);
-}
-
-/** The state of each part: `[name, level, words]`. Nothing is known of a shop that is silent. */
-function parts() {
-  if (!status || failure !== undefined) {
-    return ['MariaDB', 'memcached', 'Worker', 'Events', 'Audit'].map((name) => [name, 'unknown', 'unknown']);
-  }
-  const answers = (yes) => (yes ? ['good', 'answers'] : ['bad', 'does not answer']);
-  const { database, cache, outbox } = status;
-  const waiting = outbox && outbox.undispatched + outbox.pending;
-  return [
-    ['MariaDB', ...answers(database)],
-    ['memcached', ...(cache === null ? ['unknown', 'not used'] : answers(cache))],
-    ['Worker', ...answers(workerAnswers)],
-    ['Events', ...(!outbox ? ['unknown', 'unknown']
-      : outbox.dead ? ['warning', `${write.count(outbox.dead)} given up`]
-        : [outbox.oldestAgeSeconds > 60 ? 'warning' : 'good',
-          waiting ? `${write.count(waiting)} waiting` : 'none waits'])],
-    ['Audit', ...(!audit ? ['unknown', 'not yet']
-      : violations() ? ['bad', `${write.count(violations())} violations`] : ['good', 'all is right'])],
-  ];
+  if (isSilent()) return [{ level: 'bad', sentence: `Asked again every two seconds. ${failure}` }];
+  return judge(parts(), now());
 }
 
 // --- Showing ----------------------------------------------------------------------------------
@@ -260,15 +232,15 @@ const numberCell = (text, className = '') => element('td', `number ${className}`
 
 function showVerdict() {
   const found = problems();
-  const isAsking = !status && failure === undefined;
-  const level = isAsking ? 'unknown' : found[0]?.[0] ?? 'good';
-  const text = isAsking ? 'Asking the shop…' : failure !== undefined ? 'The shop does not answer'
+  const isAsking = !known.status && !isSilent();
+  const level = isAsking ? 'unknown' : found[0]?.level ?? 'good';
+  const text = isAsking ? 'Asking the shop…' : isSilent() ? 'The shop does not answer'
     : { bad: 'Something is wrong', warning: 'Something needs a look', good: 'All is well' }[level];
   // Only what has changed is touched: a screen reader says it.
   if (byID('verdict-text').textContent !== text) byID('verdict-text').textContent = text;
   byID('verdict').className = level;
   const list = byID('problems');
-  const sentences = found.map(([, sentence]) => sentence);
+  const sentences = found.map(({ sentence }) => sentence);
   if (sentences.join() !== [...list.children].map((item) => item.textContent).join()) {
     list.replaceChildren(...sentences.map((sentence) => element('li', '', sentence)));
   }
@@ -279,23 +251,21 @@ function showAbout() {
   const isStale = answeredAt !== undefined && Date.now() - answeredAt > staleMilliseconds;
   document.body.classList.toggle('stale', isStale);
   if (answeredAt === undefined) return;
-  const version = scrapes.at(-1).scrape.get('commerce_build_info')?.[0].labels.version;
-  const start = started(scrapes.at(-1));
   const ago = write.duration(Math.floor((Date.now() - answeredAt) / 1_000));
   byID('about').textContent = [
-    version && `version ${version}`,
-    start && `up ${write.duration(Math.max(1, Math.floor(Date.now() / 1_000 - start)))}`,
+    `version ${process.version}`,
+    `up ${write.duration(Math.max(1, Math.floor((Date.now() - process.start) / 1_000)))}`,
     isStale ? `figures are ${ago} old` : 'live',
   ].filter(Boolean).join(' · ');
 }
 
 function showParts() {
-  byID('parts').replaceChildren(...parts().map(([name, level, words]) =>
+  byID('parts').replaceChildren(...parts().map(({ name, level, words }) =>
     element('li', '', sign(level), element('span', 'name', name), ' ', element('span', 'state', words))));
 }
 
 function showProducts() {
-  const products = status?.products ?? [];
+  const products = known.status?.products ?? [];
   const rows = products.map(({ name, stock, sold }) => {
     const made = row(name, numberCell(write.count(sold)),
       stock > 0 ? numberCell(write.count(stock)) : numberCell('sold out', 'bad'));
@@ -307,9 +277,12 @@ function showProducts() {
     return made;
   });
   byID('products').tBodies[0].replaceChildren(...rows);
+  byID('products').hidden = !rows.length;
+  byID('no-products').hidden = rows.length > 0 || !known.status?.products;
 }
 
 function showAudit() {
+  const { audit } = known;
   byID('audit-summary').textContent = audit
     ? `Ended ${write.duration(Math.max(0, Math.floor(Date.now() / 1_000 - audit.endedAt)))} ago`
       + `, took ${write.duration(audit.seconds)}.`
@@ -320,11 +293,9 @@ function showAudit() {
 }
 
 function showFigures() {
-  const now = samples.at(-1) ?? {};
-  const ofCharts = charts.flatMap(({ title, series, write }) => series.map(({ key, name }) =>
-    [series.length > 1 ? `${title}, ${name}` : title, key, write]));
-  byID('figures').tBodies[0].replaceChildren(...[...ofCharts, ...figures].map(([title, key, write]) => {
-    const made = row(title, numberCell(written(now[key], write)));
+  const values = now();
+  byID('figures').tBodies[0].replaceChildren(...figures.map(([title, key, write]) => {
+    const made = row(title, numberCell(written(values[key], write)));
     made.dataset.figure = key;
     return made;
   }));
@@ -362,11 +333,14 @@ function showChart(chart) {
   const pointed = chart.pointedAt === undefined ? undefined
     : samples.reduce((best, sample) => (best && distance(best) <= distance(sample) ? best : sample), undefined);
   const shown = pointed ?? samples.at(-1) ?? {};
-  const values = chart.series.map(({ key, name }, number) => element('span', `value series-${number}`,
-    element('b', '', written(shown[key], chart.write)), ` ${name}`));
+  const values = chart.series.map(({ key, name }, number) => {
+    const made = element('b', '', written(shown[key], chart.write));
+    made.dataset.figure = key;
+    return element('span', `value series-${number}`, made, ` ${name}`);
+  });
   if (pointed) values.push(element('span', 'value time', new Date(pointed.time).toLocaleTimeString()));
   chart.values.replaceChildren(...values);
-  chart.svg.setAttribute('aria-label', `${chart.title} lately; now `
+  chart.svg.setAttribute('aria-label', `${chart.title} in the last minutes; now `
     + chart.series.map(({ key, name }) => `${written((samples.at(-1) ?? {})[key], chart.write)} ${name}`).join(', '));
   drawChart(chart.svg, chart, samples, spanShown(), pointed);
 }
