@@ -11,11 +11,12 @@ public final class HTTPClient: Sendable {
     public struct Options: Sendable {
         /// Milliseconds for a name to be looked up and a connection, with TLS, to be made.
         public var connectMilliseconds = 5_000
-        /// Milliseconds for a request from its start to the last byte of its answer.
+        /// Milliseconds for a request from its start to the last byte of its answer. If only a part of
+        /// the body is missing then, the answer counts.
         public var totalMilliseconds = 15_000
         /// Requests of one call under way at once, each on a connection; others wait for their turn.
         public var concurrentMax = 64
-        /// Bytes of an answer's body that are kept; what follows is not waited for.
+        /// Bytes of an answer's body that are waited for, to use the connection again.
         public var bodyBytesMax = 64 * 1_024
         /// Which addresses may be connected to.
         public var addresses = AddressPolicy.publicOnly

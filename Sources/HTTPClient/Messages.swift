@@ -16,15 +16,11 @@ extension HTTPClient {
         }
     }
 
-    /// What a server said, in full or up to the limit.
+    /// What a server said in the head of its answer. It counts whatever becomes of the body, which
+    /// nobody reads.
     public struct Response: Sendable, Equatable {
         /// 200 to 599, usually; a redirect is an answer like others.
         public var status: Int
-        public var headers: HTTPFields
-        /// Its first bytes, where the body is longer than the options allow.
-        public var body: [UInt8]
-        /// Whether there was more body than was kept.
-        public var bodyIsCut: Bool
         /// How long the server wants to be left alone (Retry-After, in seconds or as a date); nil if
         /// it does not say, or the time is over.
         public var retryAfterSeconds: Int?
@@ -43,7 +39,7 @@ extension HTTPClient {
         case unreachable(String)
         /// No connection in time: nothing was sent.
         case noConnectionInTime(milliseconds: Int)
-        /// Sent, or about to be, and no complete answer in time.
+        /// Sent, or about to be, and no head of an answer in time.
         case noAnswerInTime(milliseconds: Int)
         /// The server is not who it should be, or speaks no TLS; in libcurl's words.
         case untrusted(String)
@@ -57,7 +53,7 @@ extension HTTPClient {
             case .nameNotFound: "the host's name has no address"
             case .unreachable(let cause): "no connection: \(cause)"
             case .noConnectionInTime(let limit): "no connection within \(limit) ms"
-            case .noAnswerInTime(let limit): "no complete answer within \(limit) ms"
+            case .noAnswerInTime(let limit): "no answer within \(limit) ms"
             case .untrusted(let cause): "no trusted connection: \(cause)"
             case .broken(let cause): "no answer: \(cause)"
             }

@@ -6,8 +6,8 @@ import HTTPTypes
 ///
 /// Its address is known to libcurl's callbacks, which run only while its session does.
 final class Transfer {
-    /// Bytes of the answer's header: as much as nginx and Apache take of a request's.
-    private static let headerBytesMax = 32 * 1_024
+    /// Bytes of the answer's head: as much as nginx and Apache take of a request's.
+    private static let headBytesMax = 32 * 1_024
 
     let easy: UnsafeMutableRawPointer
 
@@ -15,10 +15,10 @@ final class Transfer {
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private var requestHeaders: UnsafeMutablePointer<curl_slist>?
     private var refusedAddress: IPAddress?
-    private var headerBytes = 0
-    private var headers = HTTPFields()
-    private var body: [UInt8] = []
-    private var bodyIsCut = false
+    private var headBytes = 0
+    private var bodyBytes = 0
+    /// Of the final answer, once its head has ended.
+    private var status: Int?
 
     init(
         _ request: HTTPClient.Request, _ options: HTTPClient.Options
@@ -88,7 +88,7 @@ final class Transfer {
             curl_easy_set_data_function(easy, CURLOPT_HEADERFUNCTION) { line, _, count, this in
                 guard let line, let this else { return 0 }
                 let bytes = UnsafeRawBufferPointer(start: line, count: count)
-                return Transfer.at(this).takeHeader(bytes) ? count : 0
+                return Transfer.at(this).takeHead(bytes) ? count : 0
             })
         check(
             curl_easy_set_data_function(easy, CURLOPT_WRITEFUNCTION) { part, _, count, this in
@@ -146,39 +146,29 @@ final class Transfer {
 
     // MARK: - The answer
 
-    /// Takes a line of the header; false ends the transfer.
-    private func takeHeader(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        headerBytes += bytes.count
-        guard headerBytes <= Self.headerBytesMax else { return false }
-        let line = String(decoding: bytes, as: UTF8.self)
-        if line.hasPrefix("HTTP/") {
-            headers = HTTPFields()  // What came before belongs to an interim answer.
-        } else if let colon = line.firstIndex(of: ":"),
-            let name = HTTPField.Name(String(line[..<colon]))
-        {
-            let value = line[line.index(after: colon)...].filter { !$0.isNewline }
-            headers.append(HTTPField(name: name, value: value))
-        }
+    /// Takes a line of the head; false ends the transfer.
+    private func takeHead(_ line: UnsafeRawBufferPointer) -> Bool {
+        headBytes += line.count
+        guard headBytes <= Self.headBytesMax else { return false }
+        let isEnd = line.allSatisfy { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }
+        let code = long(CURLINFO_RESPONSE_CODE)
+        // Below 200 it is an interim answer (RFC 9110, 15.2).
+        if isEnd && code >= 200 && status == nil { status = code }
         return true
     }
 
     /// Takes a part of the body; false ends the transfer.
-    private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let room = options.bodyBytesMax - body.count
-        body.append(contentsOf: bytes.prefix(room))
-        bodyIsCut = bytes.count > room
-        return !bodyIsCut
+    private func takeBody(_ part: UnsafeRawBufferPointer) -> Bool {
+        bodyBytes += part.count
+        return bodyBytes <= options.bodyBytesMax
     }
 
-    /// What has become of it, when libcurl has ended it with this code.
+    /// What has become of it, when libcurl has ended it with this code. Whatever befalls the body,
+    /// the server has spoken: to take its answer for none would be to do again what it has done.
     func result(_ code: CURLcode) -> Result<HTTPClient.Response, HTTPClient.Failure> {
-        guard code == CURLE_OK || (code == CURLE_WRITE_ERROR && bodyIsCut) else {
-            return .failure(failure(code))
-        }
+        guard let status else { return .failure(failure(code)) }
         return .success(
-            HTTPClient.Response(
-                status: long(CURLINFO_RESPONSE_CODE), headers: headers, body: body,
-                bodyIsCut: bodyIsCut, retryAfterSeconds: retryAfterSeconds))
+            HTTPClient.Response(status: status, retryAfterSeconds: retryAfterSeconds))
     }
 
     private func failure(_ code: CURLcode) -> HTTPClient.Failure {
@@ -195,7 +185,8 @@ final class Transfer {
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
             .untrusted(text(code))
-        case CURLE_WRITE_ERROR: .broken("its header is longer than \(Self.headerBytesMax) bytes")
+        case CURLE_WRITE_ERROR: .broken("its head is longer than \(Self.headBytesMax) bytes")
+        case CURLE_OK: .broken("its head breaks off")
         default: .broken(text(code))
         }
     }

@@ -22,16 +22,6 @@ import Testing
         #expect(try results[3].get().status == 200)
     }
 
-    @Test func `a body that ends early is no answer`() throws {
-        let receiver = try Receiver { _ in
-            .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nonly")
-        }
-        guard case .failure(.broken) = client.send(.init(post: [], to: receiver.url)) else {
-            Issue.record("a part was taken for the whole")
-            return
-        }
-    }
-
     @Test func `a port that takes no connection is given up`() throws {
         let port = try FullPort()
         var options = HTTPClient.Options.unguarded()
@@ -70,19 +60,19 @@ import Testing
 
     @Test func `an endless body is cut off`() throws {
         let receiver = try Receiver { _ in .endlessBody }
-        var options = HTTPClient.Options.unguarded()
-        options.bodyBytesMax = 1_000
-        let response = try HTTPClient(options).send(.init(post: [], to: receiver.url)).get()
-        #expect(response.status == 200 && response.bodyIsCut)
-        #expect(response.body == [UInt8](repeating: UInt8(ascii: "x"), count: 1_000))
+        let start = ContinuousClock.now
+        #expect(try client.send(.init(post: [], to: receiver.url)).get().status == 200)
+        #expect(ContinuousClock.now - start < .seconds(15))
     }
 
-    @Test func `a body just within the limit is not cut`() throws {
+    @Test func `a body just within the limit costs no connection`() throws {
         let receiver = try Receiver { _ in
             .answer(200, body: String(repeating: "x", count: 64 * 1_024))
         }
-        let response = try client.send(.init(post: [], to: receiver.url)).get()
-        #expect(response.body.count == 64 * 1_024 && !response.bodyIsCut)
+        for _ in 1...3 {
+            #expect(try client.send(.init(post: [], to: receiver.url)).get().status == 200)
+        }
+        #expect(receiver.connectionsMade == 1)
     }
 
     @Test func `an endless header is no answer`() throws {
@@ -94,7 +84,7 @@ import Testing
             Issue.record("it was taken")
             return
         }
-        #expect(cause.contains("header"))
+        #expect(cause.contains("head"))
     }
 
     @Test(arguments: [

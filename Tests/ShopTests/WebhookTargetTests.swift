@@ -106,6 +106,21 @@ import Testing
         #expect(cause.contains("410"))
     }
 
+    @Test func `a receiver has answered, whatever becomes of the answer's body`() throws {
+        func result(_ status: Int, _ end: Receiver.End) throws -> DeliveryResult {
+            let receiver = try Receiver { _ in
+                .bytes("HTTP/1.1 \(status) So\r\nContent-Length: 100\r\n\r\nten bytes.", then: end)
+            }
+            return target(receiver.url, totalMilliseconds: 500).deliver([anEvent()])[0]
+        }
+        for end in [Receiver.End.close, .reset, .hang] {
+            #expect(try result(200, end) == .delivered)
+            #expect(try result(410, end) == .gone(cause: "answered 410 Gone"))
+            #expect(
+                try result(500, end) == .failed(cause: "answered 500", retryAfterSeconds: nil))
+        }
+    }
+
     @Test(arguments: [429, 503])
     func `the receiver says when to come again`(status: Int) throws {
         // One second is lost to the clock between the two, and more to a slow machine.

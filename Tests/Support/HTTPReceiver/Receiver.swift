@@ -15,8 +15,13 @@ public final class Receiver: Sendable {
         case reset
         /// Answers 200 with a body that goes on until the peer goes.
         case endlessBody
-        /// Sends these bytes, whatever they are, and ends the connection.
-        case bytes(String)
+        /// Sends these bytes, whatever they are.
+        case bytes(String, then: End = .close)
+    }
+
+    /// What becomes of a connection.
+    public enum End: Sendable {
+        case close, hang, reset
     }
 
     /// `http://127.0.0.1:…`, without a path.
@@ -123,9 +128,13 @@ public final class Receiver: Sendable {
                 }
                 while socket.send(part) {}
                 return
-            case .bytes(let text):
+            case .bytes(let text, let end):
                 _ = socket.send(text)
-                return
+                switch end {
+                case .close: return
+                case .hang: return socket.awaitEnd()
+                case .reset: return socket.abort()
+                }
             }
         }
     }
