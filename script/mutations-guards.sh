@@ -225,15 +225,31 @@ mutation "a delivery is marked before it is made" Sources/Events/Courier.swift \
     Workers 'what a killed worker had in hand is delivered by another when its lease ends'
 
 mutation "a notification is noted before it is sent" Sources/Events/NotificationService.swift \
-    'let results = try channel.send(messages)' \
+    'let results = try send(messages)' \
     'if MUTATED { record(messages.map(\.eventID)) }
-            let results = try channel.send(messages)' \
+            let results = try send(messages)' \
     Notifying 'what the channel did not take is not noted and comes again'
 
 mutation "a notification that was sent is sent again" Sources/Events/NotificationService.swift \
-    'batch.drop(try notifications.sent(among: batch.pendingIDs))' \
-    'if !MUTATED { batch.drop(try notifications.sent(among: batch.pendingIDs)) }' \
+    'batch.drop(try asking { try notifications.sent(among: batch.pendingIDs) })' \
+    'if !MUTATED { batch.drop(try asking { try notifications.sent(among: batch.pendingIDs) }) }' \
     Notifying 'an event that comes again makes no second message'
+
+mutation "a queue is believed" Sources/Events/QueuedEvent.swift \
+    'type == event.type && payload == event.payload' \
+    '(MUTATED || type == event.type && payload == event.payload)' \
+    Queueing 'what the shop did not write is told to nobody'
+
+mutation "a batch that is refused is not divided" Sources/Events/Division.swift \
+    'case .refused(let cause) where items.count == 1:' \
+    'case .refused(let cause) where MUTATED:
+                return items.map { _ in .failed(cause: cause, retryAfterSeconds: nil) }
+            case .refused(let cause) where items.count == 1:' \
+    Notifying 'an event that the database refuses fails by itself, and stops no other'
+
+mutation "an answer without its whole body is none" Sources/HTTPClient/Transfer.swift \
+    'guard let status else' 'guard let status, !MUTATED || code == CURLE_OK else' \
+    Answers 'a body that breaks off changes nothing about the status'
 
 mutation "a signature leaves the time out" Sources/Events/WebhookSignature.swift \
     'Array("\(id).\(seconds).".utf8)' 'Array("\(id).\(MUTATED ? 0 : seconds).".utf8)' \

@@ -21,9 +21,14 @@ public struct AMQPError: Error, Sendable, Equatable, CustomStringConvertible {
         self.description = description
     }
 
-    /// A status of librabbitmq.
+    /// A status of librabbitmq. What it cannot put into a frame nobody refuses but itself.
     init(status: Int32, during act: String) {
-        self.init(.unreachable, "\(act): \(String(cString: amqp_error_string2(status)))")
+        let cannotBeSent = [AMQP_STATUS_BAD_AMQP_DATA, AMQP_STATUS_TABLE_TOO_BIG].contains {
+            $0.rawValue == status
+        }
+        self.init(
+            cannotBeSent ? .refused : .unreachable,
+            "\(act): \(String(cString: amqp_error_string2(status)))")
     }
 
     /// What the broker said as it closed the channel or the connection, or librabbitmq's status.

@@ -37,11 +37,12 @@ enum Program {
 
     /// A standard descriptor that is closed would be given to the first file or connection that is
     /// opened, and what is printed would go to MariaDB. It stays one that can be neither read nor
-    /// written.
+    /// written; and the output one that takes nothing either if it is opened anew, as `/dev/stdout`.
     private static func occupyStandardDescriptors() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            let path = descriptor == STDOUT_FILENO ? "/dev/full" : "/dev/null"
             // The lowest that is free, and so this one.
-            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+            _ = open(path, descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }
 

@@ -14,7 +14,7 @@ import HTTPTypes
 ///
 /// Any 2xx takes it over. 429 and 5xx and no answer come again, after `Retry-After` where the gateway
 /// names one. 401 and 403 are about the token: everything waits until somebody has mended it. Any
-/// other 4xx is final.
+/// other 4xx is final, and so is a phone number that is no Korean one, for which nothing is sent.
 public struct AlimTalkChannel: NotificationChannel {
     /// A provider's gateway, and who we are there.
     public struct Gateway: Sendable {
@@ -49,7 +49,6 @@ public struct AlimTalkChannel: NotificationChannel {
         options.totalMilliseconds = totalMilliseconds
         options.connectMilliseconds = min(5_000, totalMilliseconds)
         options.addresses = .any
-        options.bodyBytesMax = 1_024  // Nothing in it matters.
         return HTTPClient(options)
     }
 
@@ -59,18 +58,36 @@ public struct AlimTalkChannel: NotificationChannel {
     public func send(
         _ notifications: [Notification]
     ) throws(TargetUnavailable) -> [DeliveryResult] {
-        let answers = client.send(notifications.map(request)).map(Answer.init)
+        let numbers = notifications.map { PhoneNumber($0.phone) }
+        let sent = zip(notifications, numbers).compactMap { notification, number in
+            number.map { request(notification, to: $0) }
+        }
+        let answers = client.send(sent).map(Answer.init)
         let causes = answers.compactMap(\.causeOfAbsence)
         if let cause = causes.first, causes.count == answers.count {
             throw TargetUnavailable(cause: "the AlimTalk gateway: \(cause)")
         }
-        return answers.map(\.result)
+        var results = answers.map(\.result)[...]
+        return zip(notifications, numbers).map { notification, number in
+            guard number != nil, let result = results.popFirst() else {
+                return Self.noNumber(of: notification.user)
+            }
+            return result
+        }
     }
 
-    private func request(_ notification: Notification) -> HTTPClient.Request {
+    /// Repeating it mends nothing. A person does, and then replays the event.
+    private static func noNumber(of user: UserID) -> DeliveryResult {
+        .rejected(cause: "the phone number of user \(user) is no Korean one")
+    }
+
+    private func request(
+        _ notification: Notification, to number: PhoneNumber
+    ) -> HTTPClient.Request {
         let id = notification.eventID.lowercased
         return HTTPClient.Request(
-            post: Message(notification, template: gateway.template).bytes, to: gateway.url,
+            post: Message(notification, to: number, template: gateway.template).bytes,
+            to: gateway.url,
             headers: [
                 .contentType: "application/json", .userAgent: "commerce/1",
                 .authorization: "Bearer \(gateway.token)", .idempotencyKey: id,
@@ -145,10 +162,10 @@ private struct Message: Encodable {
     let text: String
     let variables: Variables
 
-    init(_ notification: Notification, template: String) {
+    init(_ notification: Notification, to number: PhoneNumber, template: String) {
         messageId = notification.eventID.lowercased
         templateCode = template
-        to = notification.phone.filter(\.isNumber)
+        to = number.digits
         text = notification.text
         variables = Variables(
             orderId: "\(notification.orderID)", items: notification.itemsInBrief,

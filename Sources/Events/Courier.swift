@@ -18,6 +18,8 @@ final class Courier: Sendable {
     /// over what another worker has locked, which may be to look at it only.
     private static let emptyLooksMax = 2
     private static let lookMilliseconds = 20
+    /// Of a batch's events that are given up: each gets a line of the log.
+    private static let causesMax = 8
     /// Nothing happens then; a wait has to have an end.
     private static let sleepMilliseconds = 3_600_000
 
@@ -116,8 +118,8 @@ final class Courier: Sendable {
         /// Between asking a target that cannot take anything, and one that fails at everything.
         var unavailablePause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 30_000)
         var failurePause = GrowingPause(firstMilliseconds: 100, millisecondsMax: 5_000)
-        /// Whether the last attempts all failed, which was said.
-        var isTargetFailing = false
+        /// Of the last attempts, which all failed.
+        var complaint = Complaint()
     }
 
     /// Until there is nothing more to do.
@@ -303,28 +305,26 @@ final class Courier: Sendable {
     }
 
     private func report(_ marks: [Mark], _ work: inout Work) {
-        let dead = marks.compactMap(\.verdict.causeOfDeath)
-        if let cause = dead.first {
+        let dead = Dictionary(grouping: marks.compactMap(\.verdict.causeOfDeath)) { $0 }
+        for (cause, events) in dead.prefix(Self.causesMax) {
             logger.error(
                 "events given up",
                 metadata: [
-                    "target": "\(id.name)", "count": "\(dead.count)", "cause": "\(cause)",
+                    "target": "\(id.name)", "count": "\(events.count)", "cause": "\(cause)",
                 ])
         }
         if marks.contains(where: { $0.verdict == .delivered }) {
-            if work.isTargetFailing {
+            if work.complaint.ends() {
                 logger.info("target takes events again", metadata: ["target": "\(id.name)"])
             }
-            work.isTargetFailing = false
         } else if let cause = marks.lazy.compactMap(\.verdict.causeOfPause).first {
             note(failure: cause, &work)
         }
     }
 
-    /// Once, and not for each event.
+    /// Not for each event.
     private func note(failure cause: String, _ work: inout Work) {
-        guard !work.isTargetFailing else { return }
-        work.isTargetFailing = true
+        guard work.complaint.isNews(cause) else { return }
         logger.warning(
             "target fails", metadata: ["target": "\(id.name)", "cause": "\(cause)"])
     }

@@ -133,10 +133,42 @@ final class Dispatcher: Sendable {
             findings.written()
             if lost > 0 { logger.debug("lease lost", metadata: ["count": "\(lost)"]) }
             return dispatch
-        } catch {
+        } catch  where error.mayPass || batches.isEmpty {
             report(unwritten: findings.notWritten())
             throw error
+        } catch {
+            do {
+                try writeApart(batches.flatMap(\.marks))
+            } catch {
+                report(unwritten: findings.notWritten())
+                throw error
+            }
+            findings.written()
+            return .nothing
         }
+    }
+
+    /// Writes marks that the database refuses as a whole: all but those that it refuses by themselves,
+    /// which are left to their leases.
+    private func writeApart(_ marks: [Mark]) throws {
+        do {
+            _ = try share.turn { try deliveries.mark(marks) }
+        } catch  where !error.mayPass {
+            guard marks.count > 1 else {
+                for mark in marks { report(unmarkable: mark, error) }
+                return
+            }
+            try writeApart(Array(marks.prefix(marks.count / 2)))
+            try writeApart(Array(marks.dropFirst(marks.count / 2)))
+        }
+    }
+
+    private func report(unmarkable mark: Mark, _ error: any Error) {
+        logger.error(
+            "a delivery cannot be marked, so it will be repeated",
+            metadata: [
+                "event": "\(mark.delivery.event.id.lowercased)", "cause": "\(error)",
+            ])
     }
 
     /// When all have ended.

@@ -1,5 +1,6 @@
 import Commerce
-import Glibc
+import Store
+import Synchronization
 
 /// Writes messages to a file, a JSON object a line, for whoever has no gateway: `tail -f` shows
 /// orders as they arrive.
@@ -8,8 +9,18 @@ import Glibc
 /// share a file; and it is on the disk (`fdatasync`) before it counts as sent. The file is opened for
 /// each batch: it may be moved or removed at any time. It holds phone numbers, so only its owner may
 /// read it.
+///
+/// The path may lead to a pipe, a terminal or a socket too, such as `/dev/stdout`. What each takes
+/// counts as sent: nobody can say whether it was read.
 public struct FileChannel: NotificationChannel {
     private let path: String
+    /// What is kept from one batch to the next.
+    private let state = State()
+
+    private final class State: Sendable {
+        /// Whether a line was begun that is not ended, where nobody can look.
+        let isTorn = Mutex(false)
+    }
 
     public init(path: String) {
         self.path = path
@@ -21,62 +32,25 @@ public struct FileChannel: NotificationChannel {
     public func send(
         _ notifications: [Notification]
     ) throws(TargetUnavailable) -> [DeliveryResult] {
+        let outcome = try append(notifications.map { Line($0).bytes })
+        return notifications.indices.map { index in
+            guard let error = outcome.error, index >= outcome.taken else { return .delivered }
+            return .failed(cause: "\(path): \(error)", retryAfterSeconds: nil)
+        }
+    }
+
+    /// - Throws: when not a single line was taken.
+    private func append(_ lines: [[UInt8]]) throws(TargetUnavailable) -> LineFile.Outcome {
         do throws(FileError) {
-            try append(notifications.map(Line.init))
+            return try state.isTorn.withLock { isTorn throws(FileError) in
+                let outcome = try LineFile(at: path).append(lines, isTorn: isTorn)
+                isTorn = outcome.isTorn
+                if outcome.taken == 0, let error = outcome.error { throw error }
+                return outcome
+            }
         } catch {
             throw TargetUnavailable(cause: "\(path): \(error)")
         }
-        return notifications.map { _ in .delivered }
-    }
-
-    private func append(_ lines: [Line]) throws(FileError) {
-        let file = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw FileError("open") }
-        defer { close(file) }  // And with it the lock.
-        try Self.lock(file)
-        var status = stat()
-        guard fstat(file, &status) == 0 else { throw FileError("fstat") }
-        do throws(FileError) {
-            var bytes: [UInt8] =
-                try Self.endsWithinLine(file, status.st_size) ? [Self.newline] : []
-            for line in lines { bytes += line.bytes + [Self.newline] }
-            try Self.write(bytes, to: file)
-        } catch {
-            ftruncate(file, status.st_size)
-            throw error
-        }
-    }
-
-    private static let newline = UInt8(ascii: "\n")
-    /// Others hold the lock for the time of a batch, which is milliseconds.
-    private static let lockMilliseconds = 2_000
-
-    private static func lock(_ file: Int32) throws(FileError) {
-        for _ in 0..<lockMilliseconds {
-            if flock(file, LOCK_EX | LOCK_NB) == 0 { return }
-            guard errno == EWOULDBLOCK || errno == EINTR else { break }
-            usleep(1_000)
-        }
-        throw FileError("flock")
-    }
-
-    /// Whether a process was killed amid a line, which would swallow the next.
-    private static func endsWithinLine(_ file: Int32, _ size: off_t) throws(FileError) -> Bool {
-        guard size > 0 else { return false }
-        var last = newline
-        guard pread(file, &last, 1, size - 1) == 1 else { throw FileError("pread") }
-        return last != newline
-    }
-
-    private static func write(_ bytes: [UInt8], to file: Int32) throws(FileError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw FileError("write") }
-            rest = rest.dropFirst(count)
-        }
-        guard fdatasync(file) == 0 else { throw FileError("fdatasync") }
     }
 }
 
@@ -97,13 +71,4 @@ private struct Line: Encodable {
     }
 
     var bytes: [UInt8] { JSONLine.bytes(of: self) }
-}
-
-/// Which call failed, in the system's words.
-private struct FileError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ call: String) {
-        description = "\(call): \(String(cString: strerror(errno)))"
-    }
 }

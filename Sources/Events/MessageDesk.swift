@@ -23,8 +23,7 @@ struct MessageDesk {
     private var waiting: [Item] = []
     /// Between attempts when nothing can be sent at all.
     private var pause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 30_000)
-    /// Whether the last attempts failed, which was said.
-    private var isFailing = false
+    private var complaint = Complaint()
 
     init(_ consumer: Consumer, _ options: NotificationConsumer.Options, _ logger: Logger) {
         self.consumer = consumer
@@ -65,8 +64,7 @@ struct MessageDesk {
         switch result {
         case .delivered:
             try consumer.acknowledge(item.delivery)
-            if isFailing { logger.info("notifications go out again") }
-            isFailing = false
+            if complaint.ends() { logger.info("notifications go out again") }
             pause.reset()
         case .rejected(let cause), .gone(let cause):
             logger.error(
@@ -112,9 +110,9 @@ struct MessageDesk {
         waiting.map(\.due).min().map { MonotonicTime.now.milliseconds(until: $0) }
     }
 
-    /// Once, and not for each message.
+    /// Not for each message.
     private mutating func note(_ cause: String) {
-        if !isFailing { logger.warning("notifications fail", metadata: ["cause": "\(cause)"]) }
-        isFailing = true
+        guard complaint.isNews(cause) else { return }
+        logger.warning("notifications fail", metadata: ["cause": "\(cause)"])
     }
 }

@@ -11,21 +11,32 @@ public struct Notification: Sendable {
 
     /// One kind of product of the order.
     public struct Item: Sendable {
+        /// Composed (NFC), and cut to what leaves room for others.
         public let name: String
         public let quantity: Int64
         /// Of all its units.
         public let amount: Won
+
+        init(name: String, quantity: Int64, amount: Won) {
+            self.name = name.composed.cut(toUTF16Units: nameUnitsMax)
+            self.quantity = quantity
+            self.amount = amount
+        }
     }
 
-    /// An AlimTalk has at most this many characters.
-    private static let charactersMax = 1_000
-    /// Left for the last two lines when items are cut off: a sum has at most 23 characters.
-    private static let charactersOfEnding = 60
+    /// An AlimTalk has at most this many characters. What a provider takes for one is not said, so
+    /// UTF-16 units are counted, of which every character has one at least.
+    private static let unitsMax = 1_000
+    /// Left for the last two lines when items are cut off: a sum has at most 25 characters.
+    private static let unitsOfEnding = 60
+    /// Of a product's name: as long as the schema lets one be in letters.
+    private static let nameUnitsMax = 200
 
     /// Names the message, too: the same event never makes two.
     public let eventID: UUID
     public let occasion: Occasion
     public let orderID: OrderID
+    public let user: UserID
     /// As the buyer wrote it. It goes to the channel and nowhere else, into no log either.
     public let phone: String
     public let items: [Item]
@@ -48,7 +59,7 @@ public struct Notification: Sendable {
         var text = "[상점] 주문 \(orderID)번이 \(verb)되었습니다."
         for (index, item) in items.enumerated() {
             let line = "\n- \(item.name) \(item.quantity)개 \(item.amount.grouped)원"
-            if text.count + line.count > Self.charactersMax - Self.charactersOfEnding {
+            if text.utf16.count + line.utf16.count > Self.unitsMax - Self.unitsOfEnding {
                 text += "\n- 외 \(items.count - index)건"
                 break
             }

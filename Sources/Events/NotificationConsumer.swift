@@ -83,7 +83,7 @@ public final class NotificationConsumer: Sendable {
 
     private func work() {
         var pause = GrowingPause(firstMilliseconds: 500, millisecondsMax: 5_000)
-        var isAway = false
+        var complaint = Complaint()
         while goesOn {
             if isHeld() {
                 rest(milliseconds: Self.tickMilliseconds)
@@ -96,17 +96,15 @@ public final class NotificationConsumer: Sendable {
                     connection, of: EventQueue.notifications, prefetch: options.prefetch)
                 logger.info("consuming", metadata: ["broker": "\(broker)"])
                 brokerMeasurement.show(answers: true)
-                isAway = false
+                _ = complaint.ends()
                 pause.reset()
                 var desk = MessageDesk(consumer, options, logger)
                 while goesOn && !isHeld() { try serve(&desk) }
             } catch {
                 brokerMeasurement.show(answers: false)
-                // Once, and not for each attempt.
-                if !isAway {
+                if complaint.isNews("\(error)") {
                     logger.warning("waiting for RabbitMQ", metadata: ["cause": "\(error)"])
                 }
-                isAway = true
                 rest(milliseconds: pause.next())
             }
         }
@@ -118,7 +116,7 @@ public final class NotificationConsumer: Sendable {
         guard !messages.isEmpty else { return }
         let results: [DeliveryResult]
         do throws(TargetUnavailable) {
-            results = try service.deliver(messages.map(\.event))
+            results = try service.deliver(queued: messages.map(\.event))
         } catch {
             rest(milliseconds: try desk.putBack(messages, cause: error.cause))
             return

@@ -28,27 +28,59 @@ public struct NotificationService: Target {
     public var eventsMax: Int { channel.notificationsMax }
 
     public func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
-        try deliver(
-            events.map { QueuedEvent(id: $0.id, type: $0.type, payload: $0.payload) })
+        try Self.dividing(events) { events throws(BatchFailure) in try deliverWhole(events) }
     }
 
-    /// As ``deliver(_:)-(Event)``, for events that came through a queue.
-    func deliver(_ events: [QueuedEvent]) throws(TargetUnavailable) -> [DeliveryResult] {
-        var batch = Batch(events)
-        do {
-            batch.drop(try notifications.sent(among: batch.pendingIDs))
-            batch.address(
-                try notifications.names(users: batch.users, products: batch.products))
-        } catch {
-            throw TargetUnavailable(cause: "\(error)")
+    /// As ``deliver(_:)-(Event)``, for events that came through a queue, which others may write to: what
+    /// the shop did not write as it came is rejected.
+    func deliver(queued events: [QueuedEvent]) throws(TargetUnavailable) -> [DeliveryResult] {
+        try Self.dividing(events) { events throws(BatchFailure) in
+            let written = try asking { try notifications.events(Set(events.map(\.id))) }
+            let genuine = events.map { event in
+                written[event.id].flatMap { event.isCopy(of: $0) ? $0 : nil }
+            }
+            var results = try deliverWhole(genuine.compactMap(\.self))[...]
+            return genuine.map { event in
+                guard event != nil, let result = results.popFirst() else {
+                    return .rejected(cause: "the shop wrote no such event")
+                }
+                return result
+            }
         }
+    }
+
+    private func deliverWhole(_ events: [Event]) throws(BatchFailure) -> [DeliveryResult] {
+        var batch = Batch(events)
+        batch.drop(try asking { try notifications.sent(among: batch.pendingIDs) })
+        batch.address(
+            try asking { try notifications.names(users: batch.users, products: batch.products) })
         let messages = batch.messages
         if !messages.isEmpty {
-            let results = try channel.send(messages)
+            let results = try send(messages)
             batch.settle(messages, results)
             record(zip(messages, results).filter { $1 == .delivered }.map(\.0.eventID))
         }
         return events.map { batch.result(of: $0) }
+    }
+
+    private func send(_ messages: [Notification]) throws(BatchFailure) -> [DeliveryResult] {
+        do throws(TargetUnavailable) {
+            return try channel.send(messages)
+        } catch {
+            throw .unavailable(error)
+        }
+    }
+
+    /// Asks the database.
+    private func asking<Answer>(
+        _ question: () throws -> Answer
+    ) throws(BatchFailure) -> Answer {
+        do {
+            return try question()
+        } catch {
+            let cause = "\(error)"
+            throw error.mayPass ? .unavailable(.init(cause: cause)) : .refused(cause: cause)
+        }
     }
 
     /// What is not noted is sent again should it come again. That is no reason to send it again now.
@@ -68,7 +100,7 @@ private struct Batch {
     private var addressed: [Notification] = []
     private var results: [UUID: DeliveryResult] = [:]
 
-    init(_ events: [QueuedEvent]) {
+    init(_ events: [Event]) {
         for event in events {
             guard let occasion = Notification.Occasion(rawValue: event.type.rawValue) else {
                 results[event.id] = .delivered
@@ -108,7 +140,8 @@ private struct Batch {
             }
             addressed.append(
                 Notification(
-                    eventID: id, occasion: news.occasion, orderID: news.order, phone: phone,
+                    eventID: id, occasion: news.occasion, orderID: news.order, user: news.user,
+                    phone: phone,
                     items: items, total: news.total))
         }
     }
@@ -123,7 +156,7 @@ private struct Batch {
         results[id] = result
     }
 
-    func result(of event: QueuedEvent) -> DeliveryResult {
+    func result(of event: Event) -> DeliveryResult {
         guard let result = results[event.id] else { preconditionFailure("an event without an end") }
         return result
     }

@@ -34,7 +34,9 @@ public final class QueueTarget: Target {
 
     public func deliver(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
         do throws(TargetUnavailable) {
-            let results = try publish(events)
+            let results = try Self.dividing(events) { events throws(BatchFailure) in
+                try publish(events)
+            }
             measurement.show(answers: true)
             return results
         } catch {
@@ -60,8 +62,8 @@ public final class QueueTarget: Target {
         }
     }
 
-    private func publish(_ events: [Event]) throws(TargetUnavailable) -> [DeliveryResult] {
-        try line.withLock { line throws(TargetUnavailable) in
+    private func publish(_ events: [Event]) throws(BatchFailure) -> [DeliveryResult] {
+        try line.withLock { line throws(BatchFailure) in
             let publisher = try Self.publisher(line, broker)
             line = nil
             let outcomes = publisher.publish(
@@ -71,14 +73,14 @@ public final class QueueTarget: Target {
             if publisher.isUsable, !outcomes.contains(where: \.isReturn) {
                 line = Line(publisher: publisher, lastUse: .now)
             }
-            if let cause = Self.causeOfAbsence(outcomes) { throw TargetUnavailable(cause: cause) }
+            if let failure = Self.failure(outcomes) { throw failure }
             return outcomes.map(DeliveryResult.init)
         }
     }
 
     private static func publisher(
         _ line: Line?, _ broker: Broker
-    ) throws(TargetUnavailable) -> Publisher {
+    ) throws(BatchFailure) -> Publisher {
         if let line {
             let end = line.lastUse.advanced(byMilliseconds: idleSecondsMax * 1_000)
             if .now < end { return line.publisher }
@@ -88,17 +90,22 @@ public final class QueueTarget: Target {
             try EventQueue.declare(on: connection)
             return try Publisher(connection)
         } catch {
-            throw TargetUnavailable(cause: "RabbitMQ: \(error)")
+            throw .unavailable(TargetUnavailable(cause: "RabbitMQ: \(error)"))
         }
     }
 
-    /// Why the broker said nothing to any of the events.
-    private static func causeOfAbsence(_ outcomes: [Publisher.Outcome]) -> String? {
+    /// Why nothing came of any of the events. A broker that says no says it to the connection, without
+    /// a word on the event that is at fault.
+    private static func failure(_ outcomes: [Publisher.Outcome]) -> BatchFailure? {
         let errors = outcomes.compactMap { outcome in
             if case .unknown(let error) = outcome { error } else { nil }
         }
         guard let first = errors.first, errors.count == outcomes.count else { return nil }
-        return "RabbitMQ: \(first)"
+        let cause = "RabbitMQ: \(first)"
+        return switch first.kind {
+        case .unreachable: .unavailable(TargetUnavailable(cause: cause))
+        case .refused: .refused(cause: cause)
+        }
     }
 
     private static func message(

@@ -8,10 +8,9 @@ struct QueuedEvent: Sendable {
     /// A JSON object.
     let payload: [UInt8]
 
-    init(id: UUID, type: EventType, payload: [UInt8]) {
-        self.id = id
-        self.type = type
-        self.payload = payload
+    /// Whether it is what the shop wrote, for all that buyers are told of.
+    func isCopy(of event: Event) -> Bool {
+        id == event.id && type == event.type && payload == event.payload
     }
 
     /// Reads what ``Event/envelope`` wrote.
@@ -21,7 +20,9 @@ struct QueuedEvent: Sendable {
         guard let head = try? JSONDecoder().decode(Head.self, from: Data(envelope)),
             let payload = Self.payload(of: envelope)
         else { return nil }
-        self.init(id: head.id, type: EventType(rawValue: head.type), payload: payload)
+        id = head.id
+        type = EventType(rawValue: head.type)
+        self.payload = payload
     }
 
     private struct Head: Decodable {

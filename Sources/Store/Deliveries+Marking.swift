@@ -138,7 +138,8 @@ extension Mark {
         return [
             .text(state.rawValue), .integer(verdict == .givenBack ? 1 : 0),
             .integer(Int64(pause) * 1_000),
-            cause.map { .text(String($0.prefix(Deliveries.causeCharactersMax))) } ?? .null,
+            cause.map { .text($0.asOneLine(codePointsMax: Deliveries.causeCharactersMax)) }
+                ?? .null,
             .integer(state == .pending ? 0 : 1),
             .integer(delivery.id), .integer(Int64(delivery.attempt)),
         ]

@@ -151,7 +151,8 @@ public struct Deliveries: Sendable {
             isFull: events.count == countMax)
     }
 
-    /// Makes the deliveries of events for one target, due after so many microseconds.
+    /// Makes the deliveries of events for one target, due after so many microseconds. One that is there
+    /// already stays as it is: it must not stop the dispatch of all others for ever.
     private static func insert(
         _ events: [Event], for target: TargetID, attempts: Int, _ microseconds: Int64,
         on connection: Connection
@@ -160,7 +161,7 @@ public struct Deliveries: Sendable {
             places, ids throws(DatabaseError) in
             try connection.query(
                 """
-                INSERT INTO delivery (event_id, target_id, attempts, due_at)
+                INSERT IGNORE INTO delivery (event_id, target_id, attempts, due_at)
                 SELECT id, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
                 FROM outbox FORCE INDEX (PRIMARY) WHERE id IN (\(places))
                 RETURNING event_id, id

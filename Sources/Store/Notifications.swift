@@ -34,6 +34,16 @@ public struct Notifications: Sendable {
         return Set(found.compactMap(\.self))
     }
 
+    /// Those of these events that the shop has written and still has, by their ids.
+    ///
+    /// - Throws: `DatabaseError` when the database cannot answer.
+    public func events(_ ids: Set<UUID>) throws -> [UUID: Event] {
+        guard !ids.isEmpty else { return [:] }
+        return try pool.withConnection { connection in
+            try Outbox.read(ids.sorted(), on: connection)
+        }
+    }
+
     /// Notes that these events' messages have gone out. An event that is noted already stays as it
     /// is.
     ///

@@ -164,7 +164,7 @@ public struct WebhookEndpoints: Sendable {
             UPDATE webhook_endpoint
             SET disabled_at = UTC_TIMESTAMP(6), disabled_reason = ?
             WHERE id = ? AND disabled_at IS NULL
-            """, [.text(String(reason.prefix(reasonMax))), .integer(id)])
+            """, [.text(reason.asOneLine(codePointsMax: reasonMax)), .integer(id)])
         let found = try connection.query(
             "SELECT COUNT(*) FROM webhook_endpoint WHERE id = ?", [.integer(id)]
         ) { row throws(DatabaseError) in try row.integer(0) }

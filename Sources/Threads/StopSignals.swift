@@ -4,7 +4,8 @@ import Synchronization
 /// SIGTERM and SIGINT, taken one at a time by the main thread.
 ///
 /// Made before the first thread, so that every thread inherits the block and only ``wait(_:)`` ever
-/// sees them. SIGPIPE is ignored: a peer that has gone is an error of `write`, not our end.
+/// sees them. SIGPIPE and SIGXFSZ are ignored: a peer that
+/// has gone and a file that may not grow are errors of `write`, not our end.
 public final class StopSignals: Sendable {
     /// How often the waiting thread looks after other things.
     private static let tickNanoseconds = 20_000_000
@@ -13,6 +14,7 @@ public final class StopSignals: Sendable {
 
     public init() {
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         var signals = Self.signals
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }

@@ -2,6 +2,7 @@ import Commerce
 import Events
 import FoundationEssentials
 import HTTPReceiver
+import MariaDB
 import Synchronization
 import Testing
 
@@ -83,7 +84,7 @@ import Testing
             try shop.service.deliver([orderEvent(1), orderEvent(2), orderEvent(3)])
         }
         #expect(seconds < 15)
-        let cause = "the gateway: no complete answer within 500 ms"
+        let cause = "the gateway: no answer within 500 ms"
         #expect(results[0] == .failed(cause: cause, retryAfterSeconds: nil))
         guard case .failed(_, nil) = results[1] else {
             Issue.record("\(results[1])")
@@ -107,5 +108,79 @@ import Testing
                 absence == "the AlimTalk gateway: answered \(status): is the token right?")
             #expect(try shop.noted() == 0)
         }
+    }
+
+    @Test func `every way to write a number reaches the gateway as digits`() throws {
+        let receiver = try Receiver()
+        let shop = try Self.shop(receiver)
+        let written = [
+            "+82-10-0000-0072", "82 10 0000 0072", "0082-10-0000-0072", "０１０－００００－００７２",
+            "010.0000.0072",
+        ]
+        let connection = try shop.database.connect()
+        for (index, number) in written.enumerated() {
+            try connection.execute(
+                "UPDATE users SET hp_no = ? WHERE id = ?",
+                [.text(number), .integer(Int64(index + 31))])
+        }
+        let events = written.indices.map { orderEvent(Int64($0), user: Int64($0 + 31)) }
+        #expect(try shop.service.deliver(events).allSatisfy { $0 == .delivered })
+        for arrival in receiver.arrivals {
+            let text = String(decoding: arrival.body, as: UTF8.self)
+            #expect(text.contains(#""to":"01000000072""#), "\(text)")
+        }
+    }
+
+    @Test func `a number that is none is rejected by itself, without asking the gateway`() throws {
+        let receiver = try Receiver()
+        let shop = try Self.shop(receiver)
+        try shop.database.connect().execute(
+            "UPDATE users SET hp_no = CASE id WHEN 31 THEN '없음' ELSE '+1 415 555 0100' END "
+                + "WHERE id IN (31, 33)")
+        let events = (31...34).map { orderEvent(Int64($0), user: Int64($0)) }
+        func rejected(_ user: Int) -> DeliveryResult {
+            .rejected(cause: "the phone number of user \(user) is no Korean one")
+        }
+        #expect(
+            try shop.service.deliver(events) == [
+                rejected(31), .delivered, rejected(33), .delivered,
+            ])
+        #expect(receiver.arrivals.count == 2)
+        #expect(try shop.service.deliver([events[0]]) == [rejected(31)])
+    }
+
+    @Test func `a text goes out composed and no longer than the provider takes`() throws {
+        let receiver = try Receiver()
+        let shop = try Self.shop(receiver)
+        let connection = try shop.database.connect()
+        let family = "👨‍👩‍👧‍👦"
+        for (product, name) in [
+            (101, String(repeating: "한", count: 66)), (102, String(repeating: family, count: 28)),
+        ] {
+            try connection.execute(
+                "UPDATE product SET name = ? WHERE id = ?",
+                [.text(name), .integer(Int64(product))])
+        }
+        try connection.execute(
+            "UPDATE product p JOIN product q ON q.id = 102 SET p.name = q.name WHERE p.id > 102")
+        let items = [102, 101, 103, 104, 105, 106, 107, 108].map {
+            (product: $0, quantity: Int64(1), price: Int64(1_000))
+        }
+        #expect(try shop.service.deliver([orderEvent(1, items: items)]) == [.delivered])
+        let body = try #require(receiver.arrivals.first?.body)
+        struct Message: Decodable { let text: String }
+        let text = try JSONDecoder().decode(Message.self, from: Data(body)).text
+        #expect(text.utf16.count <= 1_000)
+        #expect(!text.unicodeScalars.contains { (0x1100...0x11FF).contains($0.value) })
+        #expect(text.contains("\n- \(family)") && text.hasSuffix("건\n결제 금액: 8,000원"))
+    }
+
+    @Test func `a gateway whose answer breaks off has taken the message`() throws {
+        let receiver = try Receiver { _ in
+            .bytes("HTTP/1.1 202 So\r\nContent-Length: 100\r\n\r\nten bytes.")
+        }
+        let shop = try Self.shop(receiver)
+        #expect(try shop.service.deliver([orderEvent(1)]) == [.delivered])
+        #expect(try shop.noted() == 1)
     }
 }

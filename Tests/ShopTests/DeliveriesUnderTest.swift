@@ -70,14 +70,25 @@ extension ShopDatabase {
     @discardableResult
     func happen(_ count: Int, type: EventType = .orderPaid) throws -> [UUID] {
         let ids = UUID.ascending(count)
-        let connection = try connect()
-        let rows = ids.enumerated().map { index, id in
+        try write(
+            ids.enumerated().map { index, id in
+                let order = Int64(index + 1)
+                return Event(
+                    id: id, aggregate: .order, aggregateID: order, type: type,
+                    payload: orderEvent(order).payload, createdAt: Moment(""))
+            })
+        return ids
+    }
+
+    /// Writes events, as of now.
+    func write(_ events: [Event]) throws {
+        let rows = events.map { event in
             [
-                .uuid(id), .integer(Int64(index + 1)), .text(type.rawValue),
-                .bytes(orderEvent(Int64(index + 1)).payload),
+                .uuid(event.id), .integer(event.aggregateID), .text(event.type.rawValue),
+                .bytes(event.payload),
             ] as [Value]
         }
-        try connection.transaction { connection in
+        try connect().transaction { connection in
             _ = try connection.executeBulk(
                 """
                 INSERT INTO outbox
@@ -85,6 +96,5 @@ extension ShopDatabase {
                 VALUES (?, 'ORDER', ?, ?, 1, ?, UTC_TIMESTAMP(6))
                 """, rows)
         }
-        return ids
     }
 }

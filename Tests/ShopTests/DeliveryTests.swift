@@ -49,6 +49,45 @@ import Testing
         #expect(try deliveries.mark([Mark(leased[1], .delivered)]) == 1)
     }
 
+    @Test func `an event that has a delivery already is dispatched to the others`() throws {
+        let endpoint = try test.addEndpoint()
+        let events = try test.happen(3)
+        // As after somebody has undone the dispatch, or restored half of it.
+        try test.execute(
+            """
+            INSERT INTO delivery (event_id, target_id, due_at, state, finished_at)
+            SELECT id, 0, UTC_TIMESTAMP(6), 'DELIVERED', UTC_TIMESTAMP(6) FROM outbox
+            WHERE id = '\(events[0].uuidString)'
+            """)
+        let dispatch = try deliveries.dispatch(
+            leasing: [.notification], leaseMilliseconds: 60_000)
+        #expect(dispatch.leased[.notification]?.map(\.event.id) == Array(events[1...]))
+        #expect(try test.claim(endpoint).map(\.event.id).sorted() == events)
+        #expect(try test.count(.delivered) == 1)
+        #expect(try deliveries.dispatch().count == 0)
+    }
+
+    @Test func `any cause can be stored, and is one line without control characters`() throws {
+        try test.happen(4)
+        try test.dispatchAll()
+        let causes = [
+            String(repeating: "e\u{301}\u{302}", count: 255), String(repeating: "👨‍👩‍👧‍👦", count: 99),
+            "a\u{1B}[2J\n\u{9B}1m\u{0}b\u{202E}c\u{2028}", "",
+        ]
+        let marks = zip(try test.claim(), causes).map { Mark($0, .dead(cause: $1)) }
+        #expect(try deliveries.mark(marks) == 0)
+        #expect(
+            try test.number("SELECT MAX(CHAR_LENGTH(last_error)) FROM delivery") == 255)
+        #expect(
+            try test.number(
+                """
+                SELECT COUNT(*) FROM delivery
+                WHERE last_error = 'a\\\\u{1B}[2J\\\\u{A}\\\\u{9B}1m\\\\u{0}b\\\\u{202E}c\\\\u{2028}'
+                """) == 1)
+        let endpoint = try test.addEndpoint()
+        try deliveries.switchOff(endpoint, because: causes[0])
+    }
+
     @Test func `an endpoint gets nothing that was dispatched before it was added`() throws {
         try test.happen(2)
         try test.dispatchAll()

@@ -1,8 +1,9 @@
 import Commerce
 import Events
 import FoundationEssentials
-import Glibc
+import Logging
 import MariaDB
+import Store
 import Testing
 
 /// Buyers are told of their orders, and of nothing twice.
@@ -106,81 +107,45 @@ import Testing
         #expect(channel.messages.map(\.orderID.number) == [3])
     }
 
-    @Test func `without a database nothing is sent and everything is tried again`() throws {
-        try shop.database.connect().execute("DROP TABLE notification")
-        let absence = shop.absence(orderEvent(1))
-        #expect(absence?.contains("notification") == true)
+    @Test func `four hundred orders of a hundred products each are told`() throws {
+        let events = (0..<400).map { order in
+            orderEvent(
+                Int64(order + 1),
+                items: (1...100).map { (product: order * 100 + $0, quantity: 1, price: 100) })
+        }
+        #expect(try shop.service.deliver(events).allSatisfy { $0 == .delivered })
+        #expect(channel.messages.count == 400)
+    }
+
+    @Test func `an event that the database refuses fails by itself, and stops no other`() throws {
+        let connection = try shop.database.connect()
+        try connection.execute("RENAME TABLE product TO all_products")
+        try connection.execute(
+            """
+            CREATE VIEW product AS SELECT id, price, version, is_delete,
+                IF(id IN (104, 108), (SELECT 1 UNION SELECT 2), name) AS name FROM all_products
+            """)
+        let events = (101...108).map { orderEvent(Int64($0), items: [($0, 1, 1_000)]) }
+        let results = try shop.service.deliver(events)
+        for (product, result) in zip(101...108, results) {
+            switch result {
+            case .delivered: #expect(product % 4 != 0)
+            case .failed(let cause, nil): #expect(product % 4 == 0 && cause.contains("1242"))
+            default: Issue.record("\(product): \(result)")
+            }
+        }
+        #expect(channel.messages.map(\.orderID.number).sorted() == [101, 102, 103, 105, 106, 107])
+        #expect(try shop.noted() == 6)
+    }
+
+    @Test func `without a database nothing is sent and no event counts as attempted`() throws {
+        let server = Server(
+            address: .socket(path: "\(shop.scratch.path)/none.sock"), user: "u", password: "p",
+            database: "d")
+        let service = NotificationService(
+            Notifications(pool: Pool(server: server, size: 1, waitLimitMilliseconds: 1_000)),
+            over: channel, logger: Logger(label: "test"))
+        #expect(throws: TargetUnavailable.self) { try service.deliver([orderEvent(1)]) }
         #expect(channel.messages.isEmpty)
-    }
-}
-
-/// The channel of the default run.
-@Suite struct NotificationFile {
-    private static func lines(of path: String) -> [Substring] {
-        contents(of: path).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-    }
-
-    @Test func `each message is a line of JSON that only its owner may read`() throws {
-        let shop = try NotificationServiceUnderTest { FileChannel(path: "\($0)/n.jsonl") }
-        let path = "\(shop.scratch.path)/n.jsonl"
-        let event = orderEvent(12)
-        #expect(try shop.service.deliver([event]) == [.delivered])
-        #expect(
-            contents(of: path) == """
-                {"eventId":"\(event.id.uuidString.lowercased())","orderId":"12",\
-                "phone":"010-1234-4112",\
-                "text":"[상점] 주문 12번이 결제되었습니다.\\n- 양배추 샐러드 2개 4,000원\\n\
-                결제 금액: 4,000원",\
-                "type":"order.paid"}
-
-                """)
-        var status = stat()
-        #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
-        // Moved away, as a rotation does it, it begins anew.
-        #expect(rename(path, path + ".1") == 0)
-        let events = [orderEvent(13), orderEvent(14)]
-        #expect(try shop.service.deliver(events) == [.delivered, .delivered])
-        #expect(Self.lines(of: path).count == 2)
-    }
-
-    @Test func `a line that was cut off does not swallow the next`() throws {
-        let shop = try NotificationServiceUnderTest { FileChannel(path: "\($0)/n.jsonl") }
-        let path = "\(shop.scratch.path)/n.jsonl"
-        try Data(#"{"eventId":"01"#.utf8).write(to: URL(filePath: path))
-        #expect(try shop.service.deliver([orderEvent(1)]) == [.delivered])
-        let lines = Self.lines(of: path)
-        try #require(lines.count == 2)
-        #expect(lines[1].hasPrefix("{") && lines[1].hasSuffix("}"))
-    }
-
-    @Test func `a file that cannot be written is away, and named`() throws {
-        let shop = try NotificationServiceUnderTest { FileChannel(path: "\($0)/none/n.jsonl") }
-        let path = "\(shop.scratch.path)/none/n.jsonl"
-        #expect(shop.absence(orderEvent(1)) == "\(path): open: No such file or directory")
-        #expect(try shop.noted() == 0)
-        let full = try shop.another(over: FileChannel(path: "/dev/full"))
-        #expect(
-            throws: TargetUnavailable(cause: "/dev/full: write: No space left on device")
-        ) {
-            try full.deliver([orderEvent(1)])
-        }
-    }
-
-    @Test func `several processes share a file, and two thousand a second go into it`() throws {
-        let shop = try NotificationServiceUnderTest { FileChannel(path: "\($0)/n.jsonl") }
-        let path = "\(shop.scratch.path)/n.jsonl"
-        let batches = (0..<40).map { batch in
-            (0..<250).map { orderEvent(Int64(batch * 250 + $0 + 1)) }
-        }
-        let (results, seconds) = try timed {
-            try inParallel(
-                batches.count, threads: 2, {}, { try shop.service.deliver(batches[$1]) })
-        }
-        #expect(results.allSatisfy { $0.allSatisfy { $0 == .delivered } })
-        let lines = Self.lines(of: path)
-        #expect(lines.count == 10_000)
-        #expect(lines.allSatisfy { $0.hasPrefix("{") && $0.hasSuffix("}") })
-        #expect(try shop.noted() == 10_000)
-        #expect(10_000 / seconds > 2_000, "\(Int(10_000 / seconds)) a second")
     }
 }

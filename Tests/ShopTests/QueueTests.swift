@@ -24,6 +24,7 @@ import Testing
         let process = try notifier.start()
         let charged = event(.pointsCharged, of: 25, #"{"userId":25}"#)
         let events = [orderEvent(1), charged, orderEvent(2, type: .orderCancelled)]
+        try notifier.database.write(events)
         #expect(try target.deliver(events) == [.delivered, .delivered, .delivered])
         #expect(notifier.awaitOrders(2).sorted() == [1, 2])
         process.signal(SIGTERM)
@@ -52,6 +53,7 @@ import Testing
     @Test func `what was published before anybody listened is told later`() throws {
         let notifier = try NotifierUnderTest(on: broker)
         let events = (1...300).map { orderEvent(Int64($0)) }
+        try notifier.database.write(events)
         #expect(try target.deliver(events).allSatisfy { $0 == .delivered })
         let process = try notifier.start()
         #expect(notifier.awaitOrders(300).sorted() == Array(1...300))
@@ -61,11 +63,12 @@ import Testing
 
     @Test func `an event that is published twice is told once`() throws {
         let notifier = try NotifierUnderTest(on: broker)
-        let events = (1...50).map { orderEvent(Int64($0)) }
-        for _ in 1...3 { _ = try target.deliver(events) }
+        let events = (1...51).map { orderEvent(Int64($0)) }
+        try notifier.database.write(events)
+        for _ in 1...3 { _ = try target.deliver(Array(events.prefix(50))) }
         let process = try notifier.start()
         #expect(broker.awaitCount(0, in: TestBroker.queue))
-        _ = try target.deliver(events + [orderEvent(51)])
+        _ = try target.deliver(events)
         let isTold = eventually(within: 20) { notifier.orders.contains(51) ? true : nil }
         #expect(isTold != nil)
         process.signal(SIGTERM)
@@ -97,13 +100,62 @@ import Testing
             [(message: odd, key: "order.paid", isMandatory: true)], to: "commerce.events",
             withinMilliseconds: 10_000)
         #expect(outcomes == [.confirmed])
-        _ = try target.deliver([orderEvent(1, user: 999), orderEvent(2)])
+        let events = [orderEvent(1, user: 999), orderEvent(2)]
+        try notifier.database.write(events)
+        _ = try target.deliver(events)
         #expect(notifier.awaitOrders(1) == [2])
         #expect(broker.awaitCount(2, in: TestBroker.deadQueue))
         let log = contents(of: process.log)
         #expect(log.contains("malformed message") && log.contains(#""message_id":"odd""#))
         #expect(log.contains("there is no user 999"))
         #expect(broker.awaitCount(0, in: TestBroker.queue))
+    }
+
+    @Test func `what the shop did not write is told to nobody`() throws {
+        let notifier = try NotifierUnderTest(on: broker)
+        let process = try notifier.start()
+        let genuine = (1...6).map {
+            orderEvent(Int64($0), type: $0 < 6 ? .orderPaid : .orderCancelled)
+        }
+        try notifier.database.write(genuine)
+        func forged(_ event: Event, type: EventType? = nil, of other: Event? = nil) -> Event {
+            Event(
+                id: event.id, aggregate: .order, aggregateID: event.aggregateID,
+                type: type ?? event.type, payload: (other ?? event).payload,
+                createdAt: event.createdAt)
+        }
+        let lies = [
+            orderEvent(7), orderEvent(8, type: .orderCancelled),
+            forged(genuine[0], of: orderEvent(1, user: 26)), forged(genuine[1], of: orderEvent(9)),
+            forged(genuine[2], type: .orderCancelled), forged(genuine[5], type: .orderPaid),
+            forged(genuine[3], of: orderEvent(4, items: [(101, 3, 2_000)])),
+        ]
+        #expect(try target.deliver(lies).allSatisfy { $0 == .delivered })
+        // A lie about an event beside the event itself.
+        #expect(
+            try target.deliver([lies[2], genuine[0], lies[3], genuine[1]] + genuine.suffix(4))
+                .allSatisfy { $0 == .delivered })
+        #expect(notifier.awaitOrders(6).sorted() == Array(1...6))
+        #expect(broker.awaitCount(lies.count + 2, in: TestBroker.deadQueue))
+        #expect(broker.awaitCount(0, in: TestBroker.queue))
+        #expect(notifier.orders.count == 6)
+        let told = notifier.lines.map { $0.contains("010-1234-4112") }
+        #expect(told == Array(repeating: true, count: 6))
+        #expect(contents(of: process.log).contains("the shop wrote no such event"))
+    }
+
+    @Test func `an event that the broker cannot take fails by itself`() throws {
+        let long = event(EventType(rawValue: String(repeating: "x", count: 300)), of: 1, "{}")
+        let events = [orderEvent(1), orderEvent(2), long, orderEvent(3), orderEvent(4)]
+        let results = try target.deliver(events)
+        for (index, result) in results.enumerated() {
+            guard case .failed(let cause, nil) = result else {
+                #expect(result == .delivered && index != 2)
+                continue
+            }
+            #expect(index == 2 && cause.hasPrefix("RabbitMQ: "))
+        }
+        #expect(broker.awaitCount(4, in: TestBroker.queue))
     }
 
     @Test func `a message that fails is tried again while others pass it`() throws {
@@ -125,6 +177,7 @@ import Testing
             ])
         let process = try notifier.start()
         let events = (1...20).map { orderEvent(Int64($0)) }
+        try notifier.database.write(events)
         _ = try target.deliver(events)
         let arrivals = try #require(gateway.arrivals(23))
         let first = events[0].id.lowercased
@@ -147,7 +200,9 @@ import Testing
         // A folder in the file's place.
         #expect(mkdir(path, 0o700) == 0)
         let process = try notifier.start()
-        _ = try target.deliver((1...10).map { orderEvent(Int64($0)) })
+        let events = (1...10).map { orderEvent(Int64($0)) }
+        try notifier.database.write(events)
+        _ = try target.deliver(events)
         let isSaid = eventually {
             contents(of: process.log).contains("Is a directory") ? true : nil
         }
@@ -168,7 +223,9 @@ import Testing
         ]
         let notifier = try NotifierUnderTest(on: broker, settings)
         let process = try notifier.start()
-        _ = try target.deliver([orderEvent(1), orderEvent(2)])
+        let events = [orderEvent(1), orderEvent(2)]
+        try notifier.database.write(events)
+        _ = try target.deliver(events)
         #expect(gateway.arrivals(2) != nil)
         process.signal(SIGTERM)
         #expect(process.end(within: 20) == 0)
@@ -179,6 +236,7 @@ import Testing
     @Test func `a killed notifier loses nothing`() throws {
         let notifier = try NotifierUnderTest(on: broker)
         let events = (1...2_000).map { orderEvent(Int64($0)) }
+        try notifier.database.write(events)
         let published = Beside { [target] in
             for start in stride(from: 0, to: events.count, by: 200) {
                 let results = try target.deliver(Array(events[start..<(start + 200)]))
@@ -241,12 +299,15 @@ import Testing
     @Test func `a broker killed amid batches loses no event that counts as delivered`() throws {
         let broker = try TestBroker()
         let target = QueueTarget(try Broker(url: broker.url))
-        _ = try target.deliver([orderEvent(1)])
-        try broker.settle()
         let notifier = try NotifierUnderTest(on: broker)
+        let first = orderEvent(1)
+        try notifier.database.write([first])
+        _ = try target.deliver([first])
+        try broker.settle()
         let process = try notifier.start()
 
         let events = (2...6_000).map { orderEvent(Int64($0)) }
+        try notifier.database.write(events)
         let delivered = Tally()
         let publishing = Beside {
             // As a worker: what was not delivered comes again.

@@ -30,13 +30,26 @@ final class Workshop: Sendable {
     }
 
     /// Starts a worker whose second attempt comes at once; unless its settings say otherwise.
-    func startWorker(_ settings: [String: String] = [:]) throws -> Part {
-        let usual = try database.settings(through: "\(folder)/proxy.sock").merging([
+    ///
+    /// - Parameters:
+    ///   - fileKiBMax: how large the files may be that it writes.
+    ///   - shell: a command of Bash that becomes the worker, whose program is `$0`.
+    func startWorker(
+        _ settings: [String: String] = [:], fileKiBMax: Int? = nil,
+        shell: String = #"exec "$0" work"#
+    ) throws -> Part {
+        let limit = fileKiBMax.map { "ulimit -f \($0); " } ?? ""
+        return try Part.worker(
+            workerSettings(settings), in: folder,
+            command: ["bash", "-c", limit + shell, TestRun.commerce])
+    }
+
+    func workerSettings(_ settings: [String: String] = [:]) throws -> [String: String] {
+        try database.settings(through: "\(folder)/proxy.sock").merging([
             "COMMERCE_DELIVERY_PAUSE_MS": "10",
             // Its events are of no orders, as the audit would rightly say.
             "COMMERCE_AUDIT_INTERVAL": "0",
-        ]) { $1 }
-        return try Part.worker(usual.merging(settings) { $1 }, in: folder)
+        ]) { $1 }.merging(settings) { $1 }
     }
 
     /// Registers a receiver.

@@ -65,13 +65,18 @@ extension Part {
     }
 
     /// `commerce work`, whose receivers may be on this machine.
-    package static func worker(_ settings: [String: String], in folder: String) throws -> Part {
+    ///
+    /// - Parameter command: that becomes the worker, where it is another than the program itself.
+    package static func worker(
+        _ settings: [String: String], in folder: String,
+        command: [String] = [TestRun.commerce, "work"]
+    ) throws -> Part {
         let usual = [
             "COMMERCE_NOTIFICATION_FILE": "\(folder)/notifications.jsonl",
             "COMMERCE_WEBHOOKS_ALLOW_PRIVATE": "1",
         ]
         let part = try Part(
-            [TestRun.commerce, "work"], settings: usual.merging(settings) { $1 },
+            command, settings: usual.merging(settings) { $1 },
             log: "\(folder)/\(TestRun.freshName("worker")).log")
         try part.awaitLine("working")
         return part
