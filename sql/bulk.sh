@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 #
 # Fills a database with a large catalogue and three days of sales: see usage below, or --help.
 #
@@ -18,6 +18,11 @@
 # Foreign keys and CHECKs stay on: what the schema refuses must not come in by the back door.
 
 set -euo pipefail
+
+folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+readonly folder
+# shellcheck source=sql/client.sh
+. "$folder/client.sh"
 
 # Rows a transaction: large enough to be fast, small enough to show progress and to roll back soon.
 readonly slice=50000
@@ -66,8 +71,10 @@ done
     misuse "the last argument must be the database: letters, digits, _ and -"
 readonly buyers=$((lines / 10 > 100 ? lines / 10 : 100))
 
+set_mariadb_command ${options[@]+"${options[@]}"}
+
 client() {
-    mariadb ${options[@]+"${options[@]}"} --batch --skip-column-names --raw --unbuffered \
+    "${mariadb_command[@]}" --batch --skip-column-names --raw --unbuffered \
         --skip-force --default-character-set=utf8mb4 "$database"
 }
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 #
 # Gives prometheus-mysqld-exporter its database user: see usage below.
 #
@@ -6,6 +6,11 @@
 # hole in the exporter shows nobody's data, nor what anybody asks.
 
 set -euo pipefail
+
+folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+readonly folder
+# shellcheck source=sql/client.sh
+. "$folder/client.sh"
 
 usage() {
     cat <<'USAGE'
@@ -32,7 +37,8 @@ readonly user=${COMMERCE_EXPORTER_USER-} password=${COMMERCE_EXPORTER_PASSWORD-}
 
 # SQL goes to the client's standard input, never on its command line: everybody may read that. Of its
 # complaints only the error is shown, because the client repeats the statement, which has the password.
-mariadb "$@" --batch --skip-force 2> >(sed -n '/^ERROR/p' >&2) <<SQL || fail "stopped; running it again is safe"
+set_mariadb_command "$@"
+"${mariadb_command[@]}" --batch --skip-force 2> >(sed -n '/^ERROR/p' >&2) <<SQL || fail "stopped; running it again is safe"
 CREATE USER IF NOT EXISTS '$user'@'localhost' IDENTIFIED BY '$password';
 ALTER USER '$user'@'localhost' IDENTIFIED BY '$password' WITH MAX_USER_CONNECTIONS 3;
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM '$user'@'localhost';

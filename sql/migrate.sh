@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 #
 # Brings a database to the newest schema: see usage below, or --help.
 #
@@ -16,8 +16,12 @@
 set -euo pipefail
 export LC_ALL=C.UTF-8 # The files sort by number wherever this runs.
 
-migrations=$(dirname "${BASH_SOURCE[0]}")/migrations
-readonly migrations
+folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+readonly folder
+# shellcheck source=sql/client.sh
+. "$folder/client.sh"
+
+readonly migrations=$folder/migrations
 readonly collation=utf8mb4_unicode_520_ci
 
 # How long to wait for another run to end, and for a table that a running service is using.
@@ -66,6 +70,7 @@ while (($# > 1)) || [[ ${1-} == --help ]]; do
     shift
 done
 readonly database=${1-} mode options
+set_mariadb_command ${options[@]+"${options[@]}"}
 # Also what makes it safe to put the name between backticks and quotes below.
 [[ $database =~ ^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$ ]] ||
     misuse "the last argument must be the database: letters, digits, _ and -"
@@ -73,7 +78,7 @@ readonly database=${1-} mode options
 # The user's options come first, because --defaults-… must; a setting of theirs must not make the
 # client carry on after an error.
 client() {
-    mariadb ${options[@]+"${options[@]}"} --batch --skip-column-names --raw --unbuffered \
+    "${mariadb_command[@]}" --batch --skip-column-names --raw --unbuffered \
         --skip-force --default-character-set=utf8mb4 "$@"
 }
 
@@ -137,7 +142,8 @@ contradiction() {
             echo "${applied_names[i]} was applied at ${applied_times[i]}, but its file is missing"
             return
         elif [[ $(state "$i") == changed ]]; then
-            echo "${applied_names[i]} was applied at ${applied_times[i]}, and its file changed since"
+            echo "${applied_names[i]} was applied at ${applied_times[i]}, and its file changed since:" \
+                "put the file back as it was, and the change into a new migration"
             return
         fi
     done
@@ -225,7 +231,7 @@ apply() {
     local scratch looks why
     # A file, not a pipe: a client reading a pipe whose writer was killed would run the first half
     # of a statement as if it were whole.
-    scratch=$(mktemp -d)
+    scratch=$(mktemp -d) || fail "there is no folder for temporary files"
     # shellcheck disable=SC2064  # The path of now, not of the moment of the trap.
     trap "rm -rf '$scratch'" EXIT
     for ((looks = 1; looks <= looks_max; looks++)); do

@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 #
 # Gives the service its database user, with the rights it needs and no others: see usage below.
 #
@@ -7,6 +7,11 @@
 
 set -euo pipefail
 export LC_ALL=C.UTF-8 # comm and sort must agree.
+
+folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+readonly folder
+# shellcheck source=sql/client.sh
+. "$folder/client.sh"
 
 usage() {
     cat <<'USAGE'
@@ -40,12 +45,14 @@ readonly host=${COMMERCE_DATABASE_USER_HOST:-localhost}
 [[ -n $user ]] || fail "COMMERCE_DATABASE_USER is empty"
 [[ -n $password ]] || fail "COMMERCE_DATABASE_PASSWORD is empty"
 
+set_mariadb_command ${options[@]+"${options[@]}"}
+
 # SQL goes to the client's standard input, never on its command line: everybody may read that.
 # Of its complaints only the error is shown, because the client repeats the failed statement, and
 # that may be the one with the password.
 client() {
     {
-        mariadb ${options[@]+"${options[@]}"} --batch --skip-column-names --raw --skip-force \
+        "${mariadb_command[@]}" --batch --skip-column-names --raw --skip-force \
             --default-character-set=utf8mb4 2>&1 1>&3 | sed -n '/^ERROR/p' >&2
     } 3>&1
 }
