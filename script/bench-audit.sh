@@ -18,8 +18,9 @@ start_audited_shop() {
     rm -rf "$folder/mariadb"
     start_mariadb "$folder"
     lay_ground
-    "$repository/sql/bulk.sh" "$audit_products" "$audit_lines" --no-defaults \
-        --socket="$(mariadb_socket "$folder")" --user="$(id -un)" "$database" | tail -n 1
+    set_owner_options "$folder"
+    "$repository/sql/bulk.sh" "$audit_products" "$audit_lines" "${owner_options[@]}" "$database" |
+        tail -n 1
     # As if the events' table had been there before the sales: theirs are looked for, too.
     shop_sql <<<"UPDATE schema_migrations SET applied_at = applied_at - INTERVAL 4 DAY"
     start_memcached "$folder"
@@ -29,7 +30,7 @@ start_audited_shop() {
 
 # start_orders WHAT: clients who order until stop_orders.
 start_orders() {
-    start_part load "$folder/load.log" wrk -t "$threads" -c "$audit_clients" \
+    start_part load "" "$folder/load.log" wrk -t "$threads" -c "$audit_clients" \
         -d "${audit_load_seconds_max}s" --timeout 10s -s "$repository/script/bench-load.lua" \
         "$(url group)" -- "$1" audit
     sleep "$warm_up_seconds"
@@ -42,7 +43,7 @@ stop_orders() {
         "$folder/load.log" || die_with_log "$folder/load.log" "some orders failed"
 }
 
-start_audit() { start_part audit "$folder/audit.log" "$binary" audit; }
+start_audit() { with_settings "$folder" start_part audit "" "$folder/audit.log" "$binary" audit; }
 
 end_audit() {
     stop_part audit TERM 5
@@ -122,7 +123,7 @@ bench_audit() {
     for what in hot spread; do
         start_audited_shop
         say "an idle shop, $audit_products products, $audit_lines order lines:"
-        "$binary" audit || die "the books of a new shop are wrong"
+        with_settings "$folder" "$binary" audit || die "the books of a new shop are wrong"
         say "the same beside orders, $what:"
         start_orders "$what"
         start_audit
@@ -132,6 +133,6 @@ bench_audit() {
         compare_orders "$what"
         stop_orders
         await_quiet
-        "$binary" audit || die "the books are wrong"
+        with_settings "$folder" "$binary" audit || die "the books are wrong"
     done
 }

@@ -32,8 +32,8 @@ http {
     }
 }
 CONFIGURATION
-    start_part receiver "$home/log" nginx -p "$home" -c "$home/nginx.conf" -g "$globals"
-    wait_for receiver "$nginx_start_seconds" port_is_taken "$receiver_port"
+    start_part receiver "$receiver_port" "$home/log" nginx -p "$home" -c "$home/nginx.conf" -g "$globals"
+    wait_for receiver "$nginx_start_seconds" is_ready receiver
 }
 
 start_events_shop() {
@@ -47,7 +47,7 @@ start_events_shop() {
     start_responder group group
     start_front group group
     start_receiver
-    COMMERCE_WEBHOOKS_ALLOW_PRIVATE=1 \
+    with_settings "$folder" COMMERCE_WEBHOOKS_ALLOW_PRIVATE=1 \
         "$binary" webhooks add "http://127.0.0.1:$receiver_port/events" >/dev/null ||
         die "the endpoint could not be added"
 }

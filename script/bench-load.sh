@@ -7,6 +7,7 @@ readonly load_fronts=(group for-update version two)
 readonly load_clients=(1 32 128 256)
 readonly load_rounds=${BENCH_ROUNDS:-3}
 readonly load_seconds=${BENCH_SECONDS:-4}
+# shellcheck disable=SC2034 # bench-report.sh reads it.
 readonly customers_ms_max=34.8 # A tenth of the 348 ms that the customer measured.
 readonly customers_rounds=9
 

@@ -27,10 +27,9 @@ reconcile() {
 }
 
 build_bench() {
-    local build=(swift build -c release --static-swift-stdlib --product commerce-bench)
     cd "$repository" || die "cannot enter $repository"
-    foreground "${build[@]}" || die "the build failed"
-    bench_binary=$("${build[@]}" --show-bin-path)/commerce-bench
+    swift_build -c release --static-swift-stdlib --product commerce-bench
+    bench_binary=$repository/.build/release/commerce-bench
 }
 
 # bench_locks [OPTION of commerce-bench locks...]
@@ -40,6 +39,5 @@ bench_locks() {
     start_mariadb "$folder"
     lay_ground
     start_memcached "$folder"
-    COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$folder") COMMERCE_MEMCACHED=$folder/memcached.sock \
-        foreground "$bench_binary" locks "$@"
+    with_settings "$folder" foreground "$bench_binary" locks "$@"
 }

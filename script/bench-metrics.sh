@@ -12,18 +12,18 @@ processor_ticks() {
 # metrics_run FRONT WHAT: answers a second to a path, or to orders of a kind, and the ticks of the
 # responder's processor time for a million of them. An answer other than 2xx ends the bench.
 metrics_run() {
-    local front=$1 what=$2 line rate p50 p99 timeouts=0 refused errors rest ticks
+    local front=$1 what=$2 line rate timeouts=0 refused errors ticks
     ticks=$(processor_ticks "$front")
     case $what in
     /*)
         line=$(foreground wrk -t "$threads" -c "$metrics_clients" -d "${measure_seconds}s" \
             --timeout 5s -s "$repository/script/wrk.lua" "$(url "$front")$what" |
             sed -n 's/^measured //p')
-        read -r rate p50 p99 timeouts refused errors <<<"$line"
+        read -r rate _ _ timeouts refused errors <<<"$line"
         ;;
     *)
         line=$(wrk_line "$front" "$metrics_clients" "$measure_seconds" "$what" "$EPOCHREALTIME")
-        read -r rate p50 p99 rest refused errors rest <<<"$line"
+        read -r rate _ _ _ refused errors _ <<<"$line"
         ;;
     esac
     ((timeouts + refused + errors == 0)) || die "$what: $line"
@@ -35,8 +35,8 @@ metrics_run() {
 # As Prometheus asks, only fifteen times as often.
 start_scraping() {
     # shellcheck disable=SC2016 # For the shell that runs it.
-    start_part scraper "$folder/scraper.log" bash -c 'while sleep 1; do
-        curl --silent --fail --max-time 5 --noproxy "*" --output /dev/null "$1/metrics" || exit 1
+    start_part scraper "" "$folder/scraper.log" bash -c 'while sleep 1; do
+        curl --disable --silent --fail --max-time 5 --noproxy "*" --output /dev/null "$1/metrics" || exit 1
     done' scraper "$(url counted)"
 }
 
@@ -59,7 +59,7 @@ bench_metrics() {
     lay_ground
     start_memcached "$folder"
     start_responder counted group
-    COMMERCE_BENCH_WITHOUT_METRICS=1 start_responder silent group
+    start_responder silent group COMMERCE_BENCH_WITHOUT_METRICS=1
     start_front counted counted
     start_front silent silent
     start_scraping

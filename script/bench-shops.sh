@@ -8,15 +8,13 @@ readonly quiet_looks=4 # Who lost a race is out of sight for 2 ms at most.
 declare -A front_port=()     # By front.
 declare -A front_responders=() # By front: names of fronts with one responder each.
 
-# start_responder NAME LEDGER: `commerce serve` with its socket at FOLDER/NAME.sock.
+# start_responder NAME LEDGER [SETTING=VALUE...]: `commerce serve` with its socket at FOLDER/NAME.sock.
 start_responder() {
     local name=$1 ledger=$2 socket=$folder/$1.sock
     check_socket_path "$socket"
-    rm -f "$socket"
-    COMMERCE_SOCKET=$socket COMMERCE_MEMCACHED=$folder/memcached.sock \
-        COMMERCE_DATABASE_SOCKET=$(mariadb_socket "$folder") COMMERCE_LEDGER=$ledger \
-        start_part "commerce-$name" "$folder/commerce-$name.log" "$binary" serve
-    wait_for "commerce-$name" "$commerce_start_seconds" test -S "$socket"
+    with_responder_settings "$folder" COMMERCE_SOCKET="$socket" COMMERCE_LEDGER="$ledger" "${@:3}" \
+        start_part "commerce-$name" "$socket" "$folder/commerce-$name.log" "$binary" serve
+    wait_for "commerce-$name" "$commerce_start_seconds" is_ready "commerce-$name"
 }
 
 # start_front NAME RESPONDER...: the shop's own nginx configuration, on a free port.
@@ -36,9 +34,8 @@ start_front() {
     configure "$home/commerce.conf" 'server unix:/run/commerce/commerce.sock;' "$servers"
     configure "$home/commerce.conf" 'server unix:/run/commerce/commerce.sock.probes;' "$probes"
     ((EUID)) || globals+=' user root;'
-    start_part "nginx-$name" "$home/error.log" nginx -p "$home" -c "$home/nginx.conf" -g "$globals"
-    wait_for "nginx-$name" "$nginx_start_seconds" \
-        curl --silent --fail --max-time 5 --noproxy '*' "$(url "$name")/readyz"
+    start_part "nginx-$name" "${front_port[$name]}" "$home/error.log" nginx -p "$home" -c "$home/nginx.conf" -g "$globals"
+    wait_for "nginx-$name" "$nginx_start_seconds" ask "$(url "$name")/readyz"
 }
 
 # url FRONT
@@ -59,7 +56,7 @@ stop_shops() {
 ledger_metrics() {
     local front
     for front in ${front_responders[$1]}; do
-        curl --silent --fail --max-time 5 --noproxy '*' "$(url "$front")/metrics" ||
+        ask "$(url "$front")/metrics" ||
             die "the metrics of $front are not to be had"
     done | awk '
         $1 == "commerce_ledger_conflicts_total" { conflicts += $2 }

@@ -1,23 +1,83 @@
 # What the scripts share: messages, settings, and parts that start, are watched, and stop.
-# Sourced, never run.
+# Sourced, never run, by scripts that begin with `bash -p`, which takes no functions and no options
+# from the environment.
 # shellcheck shell=bash
 
 set -euo pipefail
 
+# bash hands on whatever is no name of a variable, such as functions of the caller's shell; so this script
+# begins anew without them.
+drop_strange_names() {
+    local entry strange=()
+    while IFS= read -rd '' entry; do
+        [[ ${entry%%=*} =~ ^([A-Za-z_][A-Za-z0-9_]*)?$ ]] || strange+=(-u "${entry%%=*}")
+    done </proc/self/environ
+    ((${#strange[@]} == 0)) || exec env "${strange[@]}" "${BASH_SOURCE[-1]}" "$@"
+}
+
+unset CDPATH POSIXLY_CORRECT # Or bash itself would behave otherwise.
+drop_strange_names "$@"
+# A descriptor that the caller has closed would be that of the next file that is opened.
+{ : <&0; } 2>/dev/null || exec </dev/null
+{ : >&1; } 2>/dev/null || exec >/dev/null
+{ : >&2; } 2>/dev/null || exec 2>/dev/null
+
+exec 6>&2 # Where messages go while bash's own about killed processes are not wanted.
+
 # A part is a server that a script runs beside itself, such as MariaDB.
-declare -A part_pid=() # By name; a part that was stopped has none.
+declare -A part_pid=() # By name; a part that was stopped, or waits for its next start, has none.
 declare -A part_log=()
+declare -A part_command=() part_environment=() part_ready=() # What it takes to start it again.
 foreground_pid=""
 
 readonly socket_path_max=107 # The kernel's sockaddr_un has 108 bytes, one of them the last zero.
 readonly log_tail_lines=15
 
-# What nginx, sed or the MariaDB installer would read as syntax in a path.
-readonly path_syntax=$'[][:space:][:cntrl:];{}$\\|&"\'`*?<>()[]'
+# What nginx, sed, an INI file or the MariaDB installer would read as syntax in a path.
+readonly path_syntax=$'[][:space:][:cntrl:];:#{}$\\|&"\'`*?<>()[]'
 
-PATH=$PATH:/usr/sbin:/sbin # Where Debian keeps servers, and ordinary users do not look.
+# --- The environment ------------------------------------------------------------------------------
 
-repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# What every part and every client is given of the caller's environment. Nothing else reaches them,
+# but for the settings that a part is started with: a shop is the same whoever starts it.
+readonly kept='PATH|HOME|TERM|USER|LOGNAME|TMPDIR|?SAN_OPTIONS' # The last of a sanitizer.
+# What a build, and the installation of packages, may need in addition: the way to the network, and
+# to a toolchain.
+kept_for_builds="@(http|https|ftp|all|no)_proxy|@(HTTP|HTTPS|FTP|ALL|NO)_PROXY|LD_LIBRARY_PATH|\
+SSL_CERT_*|CURL_CA_BUNDLE|GIT_CONFIG*|GIT_SSL*|GIT_SSH*|SSH_AUTH_SOCK|XDG_CACHE_HOME|XDG_CONFIG_HOME|\
+SWIFT*|TOOLCHAINS|PKG_CONFIG_PATH|DEBIAN_FRONTEND"
+readonly kept_for_builds
+
+declare -A build_environment=()
+
+# Leaves only what is kept in the environment. The settings stay, as variables of this script.
+clean_environment() {
+    local name
+    while read -r name; do
+        if [[ $name == COMMERCE_* || $name == BENCH_* || $name == FUZZ_* ]]; then
+            export -n "${name?}"
+        elif [[ $name != @($kept) ]]; then
+            [[ $name != @($kept_for_builds) ]] || build_environment[$name]=${!name}
+            unset "$name" 2>/dev/null || export -n "${name?}" # SHELLOPTS and its like are bash's own.
+        fi
+    done < <(compgen -e)
+    [[ -d ${TMPDIR-} && -w ${TMPDIR-} ]] || unset TMPDIR
+    export LC_ALL=C.UTF-8 # The same order, letters and messages everywhere.
+    PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}:/usr/sbin:/sbin # Where Debian keeps servers.
+    umask 022
+}
+clean_environment
+
+# Runs a function or a command in the environment of a build.
+with_build_environment() {
+    local name
+    for name in "${!build_environment[@]}"; do
+        local -x "$name=${build_environment[$name]}"
+    done
+    "$@"
+}
+
+repository=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd -P)
 readonly repository
 
 say() { printf '%s\n' "$*"; }
@@ -38,25 +98,55 @@ die_with_log() {
     exit 1
 }
 
-# Sets and exports COMMERCE_RUN_DIR, absolute, and COMMERCE_HTTP_PORT.
+# Sets COMMERCE_RUN_DIR, absolute, COMMERCE_HTTP_PORT, and `owner`: the system's user, who owns the
+# database.
 read_settings() {
-    local port=${COMMERCE_HTTP_PORT:-8080}
-    if [[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || ((port > 65535)); then
-        die "COMMERCE_HTTP_PORT must be a port number, and is '$port'"
-    fi
-    export COMMERCE_HTTP_PORT=$port
-    export COMMERCE_RUN_DIR=${COMMERCE_RUN_DIR:-$repository/.run}
+    COMMERCE_HTTP_PORT=${COMMERCE_HTTP_PORT:-8080}
+    check_port COMMERCE_HTTP_PORT "$COMMERCE_HTTP_PORT"
+    COMMERCE_RUN_DIR=${COMMERCE_RUN_DIR:-$repository/.run}
     [[ $COMMERCE_RUN_DIR == /* ]] || COMMERCE_RUN_DIR=$PWD/$COMMERCE_RUN_DIR
     [[ ! $COMMERCE_RUN_DIR =~ $path_syntax ]] ||
-        die "the run folder's path may have no blanks, quotes or signs: $COMMERCE_RUN_DIR"
+        die "the run folder's path may have no blanks, colons, quotes or signs, and is" \
+            "'$COMMERCE_RUN_DIR'; COMMERCE_RUN_DIR names another"
+    # shellcheck disable=SC2034 # parts.sh reads it.
+    owner=$(id -un 2>/dev/null) ||
+        die "user $EUID has no name on this machine, and MariaDB knows its owner by name"
+}
+
+# check_port SETTING VALUE
+check_port() {
+    if [[ ! $2 =~ ^[1-9][0-9]{0,4}$ ]] || (($2 > 65535)); then
+        die "$1 must be a port number, and is '$2'"
+    fi
 }
 
 # Makes a run folder and takes its lock, which lasts as long as this script does.
 take_folder() {
     local folder=$1
     (umask 077 && mkdir -p "$folder") || die "cannot make the run folder $folder"
-    exec 9>"$folder/lock" || die "cannot write to the run folder $folder"
+    expect_own_folder "$folder"
+    # Without truncating it; and in a folder where nobody else can put a link in its place.
+    [[ ! -L $folder/lock ]] || die "$folder/lock is a link; remove it, or name another COMMERCE_RUN_DIR"
+    { exec 9>>"$folder/lock"; } 2>/dev/null || die "cannot write to the run folder $folder"
     flock -n 9 || die "$folder is in use by another run; COMMERCE_RUN_DIR names another folder"
+}
+
+# A run folder that others can write to is theirs as much as ours: its database, its programs' sockets
+# and whatever a link in it leads to.
+expect_own_folder() {
+    local folder=$1 uid mode link_uid above
+    read -r uid mode < <(stat -L --format '%u %a' -- "$folder")
+    link_uid=$(stat --format %u -- "$folder")
+    above=$(stat -L --format %a -- "$folder/..")
+    [[ $uid == "$EUID" && $link_uid == "$EUID" ]] ||
+        die "the run folder $folder belongs to another user; COMMERCE_RUN_DIR names another folder"
+    ((!(8#$mode & 8#022))) ||
+        die "others may write to the run folder $folder (mode $mode); chmod go-w, or name another" \
+            "COMMERCE_RUN_DIR"
+    # In a folder like /tmp, which is sticky, they can write beside it and not move it away.
+    ((!(8#$above & 8#002) || 8#$above & 8#1000)) ||
+        die "anybody may replace the run folder $folder (the one above has mode $above);" \
+            "COMMERCE_RUN_DIR names another folder"
 }
 
 # A longer path would be cut or refused by the kernel, in words that nobody understands.
@@ -79,26 +169,51 @@ port_is_taken() {
 
 # --- Running things -------------------------------------------------------------------------------
 
-# Starts a part. It has a session of its own, so that Ctrl-C reaches this script only, which then
-# stops the parts in order; and it is told to end should this script be killed.
+# start_part NAME READY LOG COMMAND...: starts a part with the settings that are exported at this moment.
+# READY is the socket that it makes, or the port that it takes, when it can be asked; or nothing.
 start_part() {
-    local name=$1 log=$2
-    shift 2
+    local name=$1 ready=$2 log=$3
+    shift 3
     [[ ! -e $log ]] || mv -f "$log" "$log.previous" # What is shown of a log is of this run.
-    setpriv --pdeathsig TERM setsid "$@" </dev/null >>"$log" 2>&1 9>&- &
-    part_pid[$name]=$!
     part_log[$name]=$log
+    part_ready[$name]=$ready
+    part_command[$name]=${*@Q}
+    part_environment[$name]=$(export -p)
+    launch_part "$name"
+}
+
+# Starts a part that start_part has described. It has a session of its own, so that Ctrl-C reaches
+# this script only, which then stops the parts in order; and it is told to end should this script be
+# killed.
+launch_part() {
+    local name=$1
+    [[ ${part_ready[$name]} != /* ]] || rm -f "${part_ready[$name]}" # A killed one's.
+    (
+        umask 077
+        eval "${part_environment[$name]}"
+        eval "exec setpriv --pdeathsig TERM setsid ${part_command[$name]}"
+    ) </dev/null >>"${part_log[$name]}" 2>&1 6>&- 8>&- 9>&- &
+    part_pid[$name]=$!
 }
 
 # Runs a command that takes long, such as a build. Unlike a plain call it does not keep a signal
 # waiting until it has finished.
 foreground() {
     local status=0
-    setpriv --pdeathsig TERM "$@" </dev/null 9>&- &
+    setpriv --pdeathsig TERM "$@" </dev/null 6>&- 8>&- 9>&- &
     foreground_pid=$!
     wait "$foreground_pid" || status=$?
     foreground_pid=""
     return "$status"
+}
+
+# Whether a part can be asked, as far as its socket or port tells.
+is_ready() {
+    case ${part_ready[$1]} in
+    "") true ;;
+    /*) [[ -S ${part_ready[$1]} ]] ;;
+    *) port_is_taken "${part_ready[$1]}" ;;
+    esac
 }
 
 is_running() { [[ -n ${part_pid[$1]-} ]] && kill -0 "${part_pid[$1]}" 2>/dev/null; }
@@ -130,7 +245,7 @@ stop_part() {
         sleep 0.05
     done
     wait "$pid" 2>/dev/null || true
-    kill -s KILL -- "-$pid" 2>/dev/null || true # What it left behind: nginx's workers, if it crashed.
+    kill -s KILL -- "-$pid" 2>/dev/null || true # What it left behind.
     unset "part_pid[$name]"
 }
 
@@ -160,22 +275,9 @@ stop_parts() {
 # Whatever way this script ends, its parts end with it: stop_parts_at_exit STATUS_OF_A_SIGNAL.
 stop_parts_at_exit() {
     # The first signal is enough: stopping is bounded, and its order is worth waiting for.
-    trap 'trap "" INT TERM HUP; stop_parts' EXIT
-    # shellcheck disable=SC2064 # The status of now.
-    trap "exit $1" INT TERM HUP
+    trap 'exec 2>&6; trap "" INT TERM HUP; stop_parts' EXIT
+    signals_end_with "$1"
 }
 
-# Waits until a part ends by itself, which none should, and says which it was.
-watch_parts() {
-    local name status
-    while true; do
-        for name in "${!part_pid[@]}"; do
-            is_running "$name" && continue
-            status=0
-            wait "${part_pid[$name]}" 2>/dev/null || status=$?
-            die_with_log "${part_log[$name]}" "$name has ended by itself with status $status"
-        done
-        sleep 1 9>&- & # In the background, or a signal would have to wait for it.
-        wait $! 2>/dev/null || true
-    done
-}
+# shellcheck disable=SC2064 # The status of now.
+signals_end_with() { trap "exit $1" INT TERM HUP; }

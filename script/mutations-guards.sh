@@ -54,6 +54,37 @@ for constraint in sale_hourly_quantity_not_negative sale_window_quantity_not_neg
         SchemaGuards 'every constraint refuses what breaks it'
 done
 
+# --- The scripts ----------------------------------------------------------------------------------
+
+mutation "a part that ended stays away" script/watch.sh \
+    '((now_ms < part_due_ms[$name])) || launch_again "$name"' 'true' \
+    Supervision 'what is killed is started again, and orders go on by themselves'
+
+mutation "the workers of a killed nginx stay" script/watch.sh 'while kill -s KILL' 'while false' \
+    Supervision 'what is killed is started again, and orders go on by themselves'
+
+mutation "a part that fails is started for ever" script/watch.sh \
+    'if ((failures >= failures_max)); then' 'if false; then' \
+    Supervision 'a part that fails again and again ends the run with its log'
+
+mutation "a responder has the broker's password" script/parts.sh \
+    'local withheld=$notification_settings' 'local withheld=""' \
+    Supervision 'what is killed is started again, and orders go on by themselves'
+
+mutation "the caller's environment reaches the parts" script/lib.sh \
+    'unset "$name" 2>/dev/null ||' 'true ||' \
+    Scripts 'a shop runs whoever starts it, and its files are its owner'"'"'s alone'
+
+mutation "anybody may write to the run folder" script/lib.sh '8#$mode & 8#022' '0' \
+    Scripts 'a run folder that others could change is refused'
+
+mutation "a link is taken for the lock" script/lib.sh '[[ ! -L $folder/lock ]] ||' 'true ||' \
+    Scripts 'a lock that is a link is refused, and what it leads to is left alone'
+
+mutation "MYSQL_HOST goes before --socket" sql/client.sh \
+    '*) unset "$name" 2>/dev/null ||' '*) true ||' \
+    Scripts 'a script of sql goes to the server that its options name'
+
 # --- The rules ------------------------------------------------------------------------------------
 
 mutation "more is sold than is there" Sources/Commerce/CheckoutPlan.swift \
