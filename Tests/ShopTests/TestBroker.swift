@@ -41,10 +41,10 @@ final class TestBroker: Sendable {
 
     func resume() { kill(pid, SIGCONT) }
 
-    /// Ends it without a chance to tidy up.
+    /// Ends it without a chance to tidy up, and then the script, which would start it again.
     func killNow() {
         kill(pid, SIGKILL)
-        _ = script.withLock { $0.end(within: 30) }
+        script.withLock { $0.stop() }
     }
 
     /// Stops it as it should be, and starts it again: so everything is on the disk. RabbitMQ 3.10
