@@ -93,7 +93,7 @@ prepare_database() {
 
 # The caller's settings that say where something is, or are these scripts': they reach no program. Here
 # it is this run that says where its database, cache and sockets are.
-run_settings="COMMERCE_@(DATABASE_!(POOL)|*SOCKET|MEMCACHED|RUN_DIR|HTTP_PORT|AMQP_PORT|LISTEN|SERVER_NAME|\
+run_settings="COMMERCE_@(DATABASE_!(POOL)|*SOCKET|MEMCACHED|RUN_DIR|HTTP_PORT|AMQP_PORT|LISTEN|SERVER_NAME|TLS_*|\
 BINARY|BUFFER_POOL|TEST_*)"
 readonly run_settings
 # Those that tell buyers: they hold secrets which the responder does not need.
