@@ -315,3 +315,29 @@ mutation "another machine needs no TLS" Sources/CommerceTool/Plaintext.swift \
 mutation "output that was not written is not noticed" Sources/CommerceTool/Output.swift \
     '} else if errno != EINTR {' '} else if MUTATED { return } else if errno != EINTR {' \
     OperatorCommands 'output that cannot be written is a failure, and is said'
+
+# --- The database's errors and numbers --------------------------------------------------------------
+
+mutation "numbers that are taken are not passed" Sources/Store/Settler.swift \
+    'let drawn = numbers' 'let drawn = MUTATED ? Numbers() : numbers' \
+    TakenNumbers 'an order succeeds although the next order numbers are taken'
+
+mutation "a list in SQL has any number of elements" Sources/Store/Batch.swift \
+    'static let elementsMax = 4_096' 'static let elementsMax = MUTATED ? 1_000_000 : 4_096' \
+    LongLists 'products and users of a list of any length are found once'
+
+mutation "an unfit session may be used again" Sources/MariaDB/ErrorKind.swift \
+    'case .connectionLost, .sessionUnfit, .unavailable: true' \
+    'case .connectionLost, .sessionUnfit, .unavailable: !MUTATED' \
+    ErrorKinds 'an error of the table ends the session, is a defect, or neither, by its kind'
+
+mutation "readyz rehearses nothing" Sources/Store/Rehearsal.swift \
+    'for statement in [read] + writes {' 'for statement in MUTATED ? ["DO 1"] : [read] + writes {' \
+    UnfitDatabases 'a read-only server takes no orders, shows what there is, and says so'
+
+mutation "times of rows added by hand are of the session's zone" sql/migrations/0012_times_in_utc.sql \
+    'ALTER TABLE stock_movement
+    ALTER COLUMN created_at SET DEFAULT (UTC_TIMESTAMP(6))' \
+    'ALTER TABLE stock_movement
+    ALTER COLUMN created_at SET DEFAULT (CURRENT_TIMESTAMP(6))' \
+    TimeZones 'in Seoul the audit sees what was done by hand as it is'

@@ -30,11 +30,8 @@ struct Failure {
         switch error {
         case Ledger.Failure.notDone: .busy
         case Ledger.Failure.unknown: .outcomeUnknown
-        case let error as DatabaseError:
-            switch error.kind {
-            case .lostRace, .connectionLost, .unavailable, .busy: .busy
-            case .duplicateKey, .refused, .other: .internalError
-            }
+        case Ledger.Failure.defect: .internalError
+        case let error as DatabaseError: error.kind.isDefect ? .internalError : .busy
         default: .internalError
         }
     }

@@ -18,9 +18,9 @@ func orders(_ request: Request, of user: PathNumber, _ shop: Shop) throws -> Res
     let id = try known(user, shop)
     let found = try shop.orders.orders(
         of: id, before: page.after.map { OrderID($0.id) }, countMax: page.countMax)
-    return .page(found, of: page, at: "/api/v1/users/\(id)/orders", JSON.order) { last in
-        Cursor(list: list, id: last.placed.order.id.number)
-    }
+    return .page(
+        found.pages, isCut: found.isCut, of: page, at: "/api/v1/users/\(id)/orders", JSON.order
+    ) { last in Cursor(list: list, id: last.placed.order.id.number) }
 }
 
 /// GET /api/v1/users/{userId}/payments

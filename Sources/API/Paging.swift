@@ -65,9 +65,12 @@ struct Cursor {
         guard let data = Data(base64Encoded: base64),
             let plain = String(validating: data, as: UTF8.self)
         else { return nil }
-        let words = plain.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+        // By bytes: a blank and a combining mark that a name begins with are one character of Swift's.
+        let words = plain.utf8.split(
+            separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false
+        ).map { String(decoding: $0, as: UTF8.self) }
         guard words.count == 3, let id = Int64(words[1]) else { return nil }
-        self.init(list: String(words[0]), id: id, name: String(words[2]))
+        self.init(list: words[0], id: id, name: words[2])
         guard self.text == text else { return nil }
     }
 }
@@ -78,16 +81,17 @@ extension Response {
     ///
     /// - Parameters:
     ///   - items: one more than the limit, where there are that many.
+    ///   - isCut: whether there are more than these, however few they are.
     ///   - parameters: of the query, which the next part has too.
     static func page<Item>(
-        _ items: [Item], of page: PageRequest, at path: String,
+        _ items: [Item], isCut: Bool = false, of page: PageRequest, at path: String,
         parameters: [(name: String, value: String)] = [],
         _ render: (Item) -> JSON, cursor: (Item) -> Cursor
     ) -> Response {
         let shown = items.prefix(page.limit)
         var response = Response.json(
             JSON.array(shown.map(render)).bytes, cacheControl: "no-store")
-        if items.count > page.limit, let last = shown.last {
+        if isCut || items.count > page.limit, let last = shown.last {
             let next =
                 parameters + [("limit", "\(page.limit)"), ("cursor", cursor(last).text)]
             let query = next.map { "\($0.name)=\($0.value.percentEncoded)" }

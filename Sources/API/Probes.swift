@@ -69,9 +69,9 @@ public struct Probes: Sendable {
     /// GET /metrics
     var page: Response { .text(metrics(), Self.metricsType) }
 
-    /// GET /readyz: 503 while the process drains or MariaDB does not answer; `degraded` while
-    /// memcached does not, since everything works without it, and where nobody is told of orders,
-    /// because the data are a copy.
+    /// GET /readyz: 503 while the process drains or MariaDB does not answer, or would not take an
+    /// order; `degraded` while memcached does not answer, since everything works without it, and
+    /// where nobody is told of orders, because the data are a copy.
     func ready(_ seat: Seat, then: @escaping @Sendable (Result<Response, any Error>) -> Void) {
         if isDraining() { return then(.failure(Problem.draining)) }
         seat.giveUp()
@@ -80,6 +80,7 @@ public struct Probes: Sendable {
             case .well: then(.success(Self.ok))
             case .degraded: then(.success(Self.degraded))
             case .held: then(.success(Self.held))
+            case .unfit: then(.failure(Problem.databaseUnfit))
             case .down: then(.failure(Problem.databaseUnreachable))
             }
         }
@@ -120,4 +121,8 @@ extension Problem {
     fileprivate static let databaseUnreachable = Problem(
         .serviceUnavailable, "DATABASE_UNREACHABLE", "Database unreachable",
         "MariaDB does not answer.")
+
+    fileprivate static let databaseUnfit = Problem(
+        .serviceUnavailable, "DATABASE_UNFIT", "Database unfit",
+        "MariaDB answers, and lets this process not read and write what it has to.")
 }

@@ -28,10 +28,7 @@ private func response(showing page: Catalogue.Page) -> Response {
 
 /// GET /api/v1/products: by number, or with `q` those whose names begin with it, by name.
 func products(_ request: Request, _ shop: Shop) throws -> Response {
-    let prefix = try request.parameter("q")
-    if let prefix, !(1...prefixLengthMax).contains(prefix.unicodeScalars.count) {
-        throw Problem.malformed("q is 1 to \(prefixLengthMax) characters.")
-    }
+    let prefix = try request.parameter("q").map(namePrefix)
     let list = prefix == nil ? "products" : "products/name"
     let page = try PageRequest(request, of: list)
     let place = page.after.map { Catalogue.Place(after: ProductID($0.id), named: $0.name) }
@@ -43,10 +40,20 @@ func products(_ request: Request, _ shop: Shop) throws -> Response {
         }
     return .page(
         found, of: page, at: "/api/v1/products",
-        parameters: prefix.map { [("q", $0)] } ?? [], JSON.product
+        parameters: prefix.map { [("q", $0.text)] } ?? [], JSON.product
     ) { last in
         Cursor(list: list, id: last.id.number, name: prefix == nil ? "" : last.name)
     }
+}
+
+private func namePrefix(_ text: String) throws(Problem) -> NamePrefix {
+    guard let prefix = NamePrefix(text) else {
+        throw .malformed("q needs a character that a name can be found by.")
+    }
+    guard prefix.text.unicodeScalars.count <= prefixLengthMax else {
+        throw .malformed("q is 1 to \(prefixLengthMax) characters.")
+    }
+    return prefix
 }
 
 /// Of `q`: with it and a cursor the next address still fits nginx's buffer for a response's head.

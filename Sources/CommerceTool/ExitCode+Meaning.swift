@@ -40,20 +40,12 @@ extension ExitCode {
     }
 
     private static func status(of error: DatabaseError) -> Int32 {
-        if deniedCodes.contains(error.code) { return EX_CONFIG }
-        return switch error.kind {
+        switch error.kind {
+        case .sessionUnfit: EX_CONFIG
         case .connectionLost, .unavailable, .busy, .lostRace: EX_UNAVAILABLE
-        default: EX_SOFTWARE
+        case .duplicateKey, .refused, .other: EX_SOFTWARE
         }
     }
-
-    /// What MariaDB answers to a user, a password, a host or a database that is not right, by the
-    /// numbers of its list of errors: 1044 and 1045 access denied, 1049 unknown database, 1130 and
-    /// 1698 not from here, 1142 and 1143 denied a table, 1820 and 1862 the password has expired, 4151
-    /// the account is locked.
-    private static let deniedCodes: Set<UInt32> = [
-        1044, 1045, 1049, 1130, 1142, 1143, 1698, 1820, 1862, 4151,
-    ]
 }
 
 /// What a command was asked about does not exist.

@@ -33,14 +33,13 @@ struct Notify: ParsableCommand {
         observatory.begin()
         let pool = Startup.pool("notify", Self.databaseConnections, shared)
         observatory.observe(pool, as: "notify")
-        observatory.observeDatabase(by: pool)
+        let health = observatory.health(of: pool, Cache(nil, prefix: ""), shared)
         let service = try settings.service(pool, logger)
         let state = try Startup.inspect(pool, logger, until: signals)
         let watch = LiveWatch(pool, now: state, logger: logger)
         observatory.observe(watch)
         let probes = try observatory.responder(
-            at: Startup.environment.text(.notifySocket), shared, Cache(nil, prefix: ""), logger,
-            until: signals)?.start()
+            at: Startup.environment.text(.notifySocket), health, logger, until: signals)?.start()
         NotificationConsumer(
             broker, service: service, options: options, logger: logger,
             isHeld: { !watch.isLive }

@@ -41,9 +41,22 @@ struct Observatory {
         registry.observe(.gauge, "commerce_pool_in_use", labels) { Double(pool.counts.inUse) }
     }
 
-    /// - Parameter pool: the one that is used most.
-    func observeDatabase(by pool: Pool) {
-        registry.observe(.gauge, "commerce_database_up") { pool.isAnswering ? 1 : 0 }
+    func observeDatabase(by health: Health) {
+        registry.observe(.gauge, "commerce_database_up") { health.isDatabaseServing ? 1 : 0 }
+    }
+
+    /// How the parts are that a command stands on which has no shop. Asked by a connection of its own.
+    ///
+    /// - Parameters:
+    ///   - pool: the one that the command works with.
+    ///   - cache: that of the process, without an address where it uses none.
+    func health(of pool: Pool, _ cache: Cache, _ settings: Settings) -> Health {
+        let probes = Startup.pool("probes", 1, settings)
+        observe(probes, as: "probes")
+        observe(cache)
+        let health = Health(pool: probes, others: [pool], cache: cache)
+        observeDatabase(by: health)
+        return health
     }
 
     /// Shows nothing where the shop runs without memcached.
@@ -74,20 +87,13 @@ extension Observatory {
 
     /// What answers `/livez`, `/readyz` and `/metrics` for a command that answers nothing else.
     ///
-    /// - Parameters:
-    ///   - path: of the FastCGI socket. Nil: nobody can ask the process anything.
-    ///   - cache: that of the process, without an address where it uses none.
+    /// - Parameter path: of the FastCGI socket. Nil: nobody can ask the process anything.
     func responder(
-        at path: String?, _ settings: Settings, _ cache: Cache, _ logger: Logger,
-        until signals: StopSignals
+        at path: String?, _ health: Health, _ logger: Logger, until signals: StopSignals
     ) throws -> Responder? {
         guard let path else { return nil }
-        let pool = Startup.pool("probes", 1, settings)
-        observe(pool, as: "probes")
-        observe(cache)
         let probes = Probes(
-            health: Health(pool: pool, cache: cache), isDraining: { signals.haveCome },
-            metrics: { page })
+            health: health, isDraining: { signals.haveCome }, metrics: { page })
         var limits = Responder.Limits()
         limits.workers = Self.probeWorkers
         return try Responder(

@@ -45,11 +45,16 @@ enum Startup {
         return logger
     }
 
-    /// - Parameter name: for metrics.
-    static func pool(_ name: String, _ size: Int, _ settings: Settings) -> Pool {
-        Pool(
-            server: settings.database, size: size,
-            waitLimitMilliseconds: poolWaitMilliseconds, name: name)
+    /// - Parameters:
+    ///   - name: for metrics.
+    ///   - statementSecondsMax: after which the server stops a statement; nil: never.
+    static func pool(
+        _ name: String, _ size: Int, _ settings: Settings, statementSecondsMax: UInt32? = nil
+    ) -> Pool {
+        var server = settings.database
+        server.statementSecondsMax = statementSecondsMax
+        return Pool(
+            server: server, size: size, waitLimitMilliseconds: poolWaitMilliseconds, name: name)
     }
 
     /// Checks that the database is one that orders can be entrusted to.

@@ -40,9 +40,9 @@ struct Work: ParsableCommand {
         observatory.begin()
         let pool = Startup.pool("work", settings.shared.databaseConnections, settings.shared)
         observatory.observe(pool, as: "work")
-        observatory.observeDatabase(by: pool)
         let state = try Startup.inspect(pool, logger, until: signals)
         let cache = Startup.cache(settings.shared, of: state)
+        let health = observatory.health(of: pool, cache, settings.shared)
         let watch = LiveWatch(pool, now: state, logger: logger)
         observatory.observe(watch)
 
@@ -53,7 +53,7 @@ struct Work: ParsableCommand {
             if target == .notification { return notification }
             return RegisteredWebhook(target, pool: pool, client: client)
         }
-        var upkeeps = Self.upkeeps(settings, pool, cache, logger, until: signals)
+        var upkeeps = Self.upkeeps(settings, pool, cache, health, logger, until: signals)
         if let queue = notification as? QueueTarget {
             upkeeps.append(
                 Upkeep("looking for RabbitMQ", everySeconds: Self.brokerSeconds, logger: logger) {
@@ -64,7 +64,7 @@ struct Work: ParsableCommand {
             settings.audit, of: settings.shared.database, logger: logger,
             isStopped: { signals.haveCome })
         let probes = try observatory.responder(
-            at: settings.socketPath, settings.shared, cache, logger, until: signals)?.start()
+            at: settings.socketPath, health, logger, until: signals)?.start()
         worker.run(until: signals)
         probes?.stop()
         for upkeep in upkeeps { upkeep.stop() }
@@ -74,7 +74,7 @@ struct Work: ParsableCommand {
     }
 
     private static func upkeeps(
-        _ settings: WorkSettings, _ pool: Pool, _ cache: Cache, _ logger: Logger,
+        _ settings: WorkSettings, _ pool: Pool, _ cache: Cache, _ health: Health, _ logger: Logger,
         until signals: StopSignals
     ) -> [Upkeep] {
         /// Begins nothing new while the couriers finish.
@@ -99,6 +99,7 @@ struct Work: ParsableCommand {
                 }
             },
             upkeep("the best sellers' window", everySeconds: windowSeconds) {
+                health.check { _ in }  // For the metrics.
                 try bestSellers.moveWindow(within: windowMilliseconds)
             },
             upkeep("the best sellers", everySeconds: BestSellers.warmSeconds) {

@@ -50,10 +50,7 @@ extension Error {
     /// no outage: waiting for its end would be waiting for ever.
     var mayPass: Bool {
         guard let error = self as? DatabaseError else { return self is CommitOutcomeUnknown }
-        return switch error.kind {
-        case .lostRace, .connectionLost, .unavailable, .busy: true
-        case .duplicateKey, .refused, .other: false
-        }
+        return !error.kind.isDefect
     }
 
     /// The same for what only differs in words: a server that is away is so in many.

@@ -15,7 +15,9 @@ public final class Connection {
     /// Whether the session can take another statement. False after the connection broke or the
     /// server withdrew; libmariadb's own reconnecting is off, since it would lose the transaction,
     /// the session's settings and the prepared statements without a word.
-    public private(set) var isUsable = true
+    public var isUsable: Bool { end == nil }
+    /// What ended the session.
+    private(set) var end: DatabaseError.Kind?
 
     private let session: UnsafeMutablePointer<MYSQL>
     private var statements = StatementCache()
@@ -146,8 +148,8 @@ public final class Connection {
             case .lostRace, .duplicateKey, .refused:
                 rollBack()
                 throw error
-            case .connectionLost, .unavailable, .busy, .other:
-                isUsable = false
+            case .connectionLost, .sessionUnfit, .unavailable, .busy, .other:
+                end = error.kind
                 throw CommitOutcomeUnknown(cause: error)
             }
         }
@@ -160,7 +162,7 @@ public final class Connection {
         do throws(DatabaseError) {
             try command("ROLLBACK")
         } catch {
-            isUsable = false
+            end = error.kind
         }
     }
 
@@ -208,7 +210,7 @@ public final class Connection {
     }
 
     private func note(_ error: DatabaseError) {
-        if error.endsSession { isUsable = false }
+        if error.kind.endsSession { end = error.kind }
         if isInTransaction && error.kind == .lostRace { lostRace = error }
     }
 

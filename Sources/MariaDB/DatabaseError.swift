@@ -4,25 +4,6 @@ import CMariaDB
 ///
 /// The description is for logs: a message may quote SQL, so none of it goes to a client.
 public struct DatabaseError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What the caller can do about an error.
-    public enum Kind: Sendable, Equatable {
-        /// Another transaction won: roll back and run the whole transaction again.
-        case lostRace
-        /// A unique key already holds this value.
-        case duplicateKey
-        /// The session is gone. Before COMMIT nothing happened; at COMMIT see
-        /// ``CommitOutcomeUnknown``.
-        case connectionLost
-        /// The server is there and will not do it now: full, stopping, read-only.
-        case unavailable
-        /// The schema refused the data: a CHECK, a foreign key, a range, a missing value.
-        case refused
-        /// No connection of the pool became free in time.
-        case busy
-        /// Anything else, as a mistake in SQL or in decoding.
-        case other
-    }
-
     /// The number of the error in MariaDB's or libmariadb's list; 0 for an error of this module.
     public let code: UInt32
     /// The five characters of the standard's class of error.
@@ -72,14 +53,6 @@ public struct DatabaseError: Error, Sendable, Equatable, CustomStringConvertible
     /// Whether a statement waited in vain for a row that another transaction had locked: 1205, a
     /// lost race of which another attempt may come to the same end.
     public var isLockTimeout: Bool { code == 1205 }
-
-    /// Whether the session must not be used again: it is gone, or the server wants it gone.
-    var endsSession: Bool {
-        switch kind {
-        case .connectionLost, .unavailable: true
-        case .lostRace, .duplicateKey, .refused, .busy, .other: false
-        }
-    }
 }
 
 extension String {
@@ -88,24 +61,6 @@ extension String {
         replacing(#/(entry|value:?) '.*' for /#.dotMatchesNewlines()) { match in
             "\(match.output.1) '…' for "
         }
-    }
-}
-
-extension DatabaseError.Kind {
-    /// Sorts an error number. libmariadb has 2000–2999 and 5000–5999, the server has the rest.
-    init(code: UInt32) {
-        self =
-            switch code {
-            case 1213, 1205, 1020: .lostRace
-            case 1062, 1586: .duplicateKey
-            case 2000...2999, 5000...5999, 1158...1161, 1184, 1927: .connectionLost
-            case 1021, 1037, 1038, 1040, 1041, 1047, 1053, 1129, 1135, 1203, 1226, 1290, 1317,
-                1461, 1836, 1969:
-                .unavailable
-            case 1048, 1216, 1217, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1690, 3819, 4025:
-                .refused
-            default: .other
-            }
     }
 }
 

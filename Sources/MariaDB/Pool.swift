@@ -5,7 +5,9 @@ import Threads
 ///
 /// Bounded and lazily filled; the connection given back last is used first, so that a quiet pool
 /// works with few warm ones. Before reuse a connection is looked at: one that the server closed
-/// while it lay idle (a restart, `wait_timeout`) is replaced without costing a request.
+/// while it lay idle (a restart, `wait_timeout`) is replaced without costing a request. Once the server
+/// has said to one that its login or the server itself is not fit, all that lie idle are closed: they
+/// would hear the same, even when it is over for those who connect anew.
 public final class Pool: Sendable {
     /// How the pool is used, for metrics.
     public struct Counts: Sendable, Equatable {
@@ -22,7 +24,7 @@ public final class Pool: Sendable {
     private let waitLimitMilliseconds: Int
     private let monitor = Monitor(State())
     private let measurements: PoolMeasurements
-    private let answers = Atomic<Bool>(true)
+    private let served = Atomic<Bool>(true)
 
     /// Makes an empty pool of at most `size` connections, whose callers wait for a free one at
     /// most `waitLimitMilliseconds`. Metrics show it under its name.
@@ -46,12 +48,14 @@ public final class Pool: Sendable {
         return try body(connection)
     }
 
-    /// Whether the server answered when it was asked the last time. Asks nobody.
-    public var isAnswering: Bool { answers.load(ordering: .relaxed) }
+    /// Whether the server did what it was asked the last time, or said why not without withdrawing.
+    /// Asks nobody.
+    public var isServed: Bool { served.load(ordering: .relaxed) }
 
-    private func note(isAnswering: Bool) {
+    /// Takes another's word that the server serves again: this pool may have nothing to ask for long.
+    public func hear(isServed: Bool) {
         // Mostly nothing changes, and a store would take the line from the other processors.
-        if self.isAnswering != isAnswering { answers.store(isAnswering, ordering: .relaxed) }
+        if self.isServed != isServed { served.store(isServed, ordering: .relaxed) }
     }
 
     /// The current counts.
@@ -62,9 +66,7 @@ public final class Pool: Sendable {
     public func close() {
         let idle = monitor.update { state in
             state.isClosed = true
-            state.counts.open -= state.idle.count
-            defer { state.idle = [] }
-            return state.idle
+            return state.takeIdle()
         }
         withExtendedLifetime(idle) {}  // Closing takes time, so not under the lock.
     }
@@ -92,22 +94,24 @@ public final class Pool: Sendable {
         do throws(DatabaseError) {
             return try Connection(to: server)
         } catch {
-            note(isAnswering: false)
+            hear(isServed: false)
             monitor.update { $0.givePlaceBack() }
             throw error
         }
     }
 
     private func release(_ connection: Connection) {
-        note(isAnswering: connection.isUsable)
-        monitor.update { state in
+        hear(isServed: connection.isUsable)
+        let closing = monitor.update { state -> [Connection] in
             if connection.isReusable && !state.isClosed {
                 state.counts.inUse -= 1
                 state.idle.append(connection)
-            } else {
-                state.givePlaceBack()
+                return []
             }
+            state.givePlaceBack()
+            return connection.end?.concernsAll == true ? state.takeIdle() : []
         }
+        withExtendedLifetime(closing) {}  // Closing takes time, so not under the lock.
     }
 }
 
@@ -136,8 +140,25 @@ private struct State {
         return .new
     }
 
+    /// Takes out all that lie idle, to be closed.
+    mutating func takeIdle() -> [Connection] {
+        counts.open -= idle.count
+        defer { idle = [] }
+        return idle
+    }
+
     mutating func givePlaceBack() {
         counts.inUse -= 1
         counts.open -= 1
+    }
+}
+
+extension DatabaseError.Kind {
+    /// Whether what ended one session holds for the others of the same login at the same server.
+    fileprivate var concernsAll: Bool {
+        switch self {
+        case .sessionUnfit, .unavailable: true
+        case .connectionLost, .lostRace, .duplicateKey, .refused, .busy, .other: false
+        }
     }
 }

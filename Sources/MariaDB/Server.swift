@@ -29,6 +29,9 @@ public struct Server: Sendable {
     /// Seconds until an answer is given up: above the wait for a row lock, below the patience of
     /// nginx.
     public var readTimeoutSeconds: UInt32 = 5
+    /// Seconds until the server stops a statement, which costs an error of kind `busy` and leaves the
+    /// session as it is; nil: never. Below ``readTimeoutSeconds``, after which the session is lost.
+    public var statementSecondsMax: UInt32?
     /// Seconds until sending a statement is given up.
     public var writeTimeoutSeconds: UInt32 = 5
 

@@ -12,7 +12,8 @@ extension UnsafeMutablePointer<MYSQL> {
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             """
             SET SESSION time_zone = '+00:00', idle_transaction_timeout = 10, \
-            innodb_lock_wait_timeout = \(server.lockTimeoutSeconds), sql_mode = 'STRICT_ALL_TABLES,\
+            innodb_lock_wait_timeout = \(server.lockTimeoutSeconds), \
+            max_statement_time = \(server.statementSecondsMax ?? 0), sql_mode = 'STRICT_ALL_TABLES,\
             ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'
             """,
         ]

@@ -29,16 +29,17 @@ extension Catalogue {
         }
     }
 
-    /// Products that are on sale and whose names begin with a prefix, by name and number: the
-    /// order of the index `product_by_name`, so that a page costs what it shows, and not what a
-    /// common prefix finds.
+    /// Products that are on sale and whose names begin with a prefix, by name and number: ranges of
+    /// the index `product_by_name`, in its order, of which every row is one that is asked for. So a page
+    /// costs what it shows, whatever the prefix.
     ///
     /// - Throws: `DatabaseError` when the database cannot answer.
     public func products(
-        named prefix: String, after place: Place?, countMax: Int
+        named prefix: NamePrefix, after place: Place?, countMax: Int
     ) throws -> [Product] {
-        let pattern = Value.text(Self.escaped(prefix) + "%")
-        var values = [pattern]
+        let ranges = prefix.ranges
+        let isInside = ranges.map { _ in "p.name BETWEEN ? AND ?" }.joined(separator: " OR ")
+        var values = ranges.flatMap { [Value.text($0.first), .text($0.last)] }
         var isAfter = ""
         if let place {
             isAfter = "AND (p.name > ? OR (p.name = ? AND p.id > ?))"
@@ -50,19 +51,9 @@ extension Catalogue {
                 """
                 SELECT \(Self.columns) FROM product p FORCE INDEX (product_by_name)
                 STRAIGHT_JOIN stock s ON s.product_id = p.id
-                WHERE p.name LIKE ? ESCAPE '!' \(isAfter) AND NOT p.is_delete AND NOT s.is_delete
+                WHERE (\(isInside)) \(isAfter) AND NOT p.is_delete AND NOT s.is_delete
                 ORDER BY p.name, p.id LIMIT ?
                 """, values, Self.product)
         }
-    }
-
-    /// The text as a pattern that only matches itself.
-    private static func escaped(_ text: String) -> String {
-        var pattern = ""
-        for character in text.unicodeScalars {
-            if "!%_".unicodeScalars.contains(character) { pattern.append("!") }
-            pattern.unicodeScalars.append(character)
-        }
-        return pattern
     }
 }

@@ -10,6 +10,9 @@ public final class Ledger: Sendable {
         case overloaded
         /// The command was not carried out; the same request may be sent again.
         case notDone(cause: String)
+        /// The command was not carried out, and would not be tomorrow: by a mistake of ours, or because
+        /// the database has what it should not.
+        case defect(cause: String)
         /// It could not be learned whether the command was carried out. Sent again with the same
         /// key it is carried out once.
         case unknown(cause: String)

@@ -31,11 +31,18 @@ public struct Orders: Sendable {
         }.first
     }
 
-    /// A user's orders, the latest number first.
+    /// Lines of one answer, for whose sake it may have fewer orders: ten orders of a hundred lines are
+    /// 70 kB.
+    private static let linesMax = 1_000
+
+    /// A user's orders, the latest number first, and whether there are more than these for the sake
+    /// of their lines.
     ///
     /// - Parameter before: the last order that was shown; nil for the newest.
     /// - Throws: `DatabaseError` when the database cannot answer.
-    public func orders(of user: UserID, before: OrderID?, countMax: Int) throws -> [Page] {
+    public func orders(
+        of user: UserID, before: OrderID?, countMax: Int
+    ) throws -> (pages: [Page], isCut: Bool) {
         try pool.withConnection { connection in
             let ids = try connection.query(
                 """
@@ -47,9 +54,31 @@ public struct Orders: Sendable {
                     .integer(Int64(countMax)),
                 ]
             ) { row throws(DatabaseError) in OrderID(try row.integer(0)) }
-            if ids.isEmpty { return [] }
-            return try Self.pages(try Self.read(ids, on: connection), on: connection).reversed()
+            let shown = try Self.fitting(ids, on: connection)
+            let orders = try Self.read(shown, on: connection)
+            return (
+                try Self.pages(orders, on: connection).reversed(), shown.count < ids.count
+            )
         }
+    }
+
+    /// The first of these orders, as many as have ``linesMax`` lines together; one at least.
+    ///
+    /// - Parameter ids: in descending order.
+    private static func fitting(
+        _ ids: [OrderID], on connection: Connection
+    ) throws(DatabaseError) -> [OrderID] {
+        let beyond = try Batch.asking(about: ids.map(\.value)) {
+            places, ids throws(DatabaseError) in
+            try connection.query(
+                """
+                SELECT order_id FROM orders_item WHERE order_id IN (\(places))
+                ORDER BY order_id DESC, product_id DESC LIMIT 1 OFFSET \(linesMax)
+                """, ids
+            ) { row throws(DatabaseError) in OrderID(try row.integer(0)) }
+        }.first
+        guard let beyond else { return ids }
+        return Array(ids.prefix(max(1, ids.prefix { $0 > beyond }.count)))
     }
 
     private static func pages(

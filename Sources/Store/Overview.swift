@@ -71,12 +71,8 @@ public struct Overview: Sendable {
         let cacheAnswers = cache.isAvailable
         do {
             return Look(figures: try figures(pool), cacheAnswers: cacheAnswers)
-        } catch let error as DatabaseError {
-            switch error.kind {
-            case .connectionLost, .unavailable, .busy:
-                return Look(figures: nil, cacheAnswers: cacheAnswers)
-            case .lostRace, .duplicateKey, .refused, .other: throw error
-            }
+        } catch let error as DatabaseError where !error.kind.isDefect {
+            return Look(figures: nil, cacheAnswers: cacheAnswers)
         }
     }
 

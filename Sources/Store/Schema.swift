@@ -3,7 +3,7 @@ public import MariaDB
 /// What the code expects of the database's tables.
 public enum Schema {
     /// The number of the newest file in `sql/migrations`.
-    public static let number: Int64 = 11
+    public static let number: Int64 = 12
 
     /// The number of the newest migration that the database has; 0 when it has none.
     public static func applied(on connection: Connection) throws -> Int64 {

@@ -30,12 +30,20 @@ struct Settler {
     /// there will be one again, and waiting for the lock costs less than losing.
     private static let batchesLockedAfterLoss = 128
 
+    /// Attempts of a batch that end at a row with one of its keys. Before another its numbers are
+    /// drawn anew, past those that are taken; more would meet the same row of somebody else's again.
+    private static let duplicatesMax = 3
+    /// Attempts of a batch whose session turns out to be unfit: the next may be another session.
+    private static let unfitMax = 2
+
     private let pool: Pool
     private let renderer: Renderer
     private let measurements: LedgerMeasurements
     private let patience: Patience
 
-    /// Drawn and not yet used.
+    /// Drawn and not yet used. They outlive what shows that nobody else has them: a commit, and a race
+    /// that was lost on the way there. After any other error they are drawn anew, since the writer may
+    /// be another server by then, or a restored one.
     private var numbers = Numbers()
     private var batchesToLock = 0
 
@@ -89,6 +97,7 @@ struct Settler {
     ) throws(Unsettled) -> Settlement.Result {
         let deadline = MonotonicTime.now.advanced(byMilliseconds: patience.milliseconds)
         var attempt = 1
+        var setbacks: [DatabaseError.Kind: Int] = [:]
         while true {
             let cause: String
             do {
@@ -102,7 +111,7 @@ struct Settler {
                 if let result = try resolve(unknown) { return result }
                 cause = "a COMMIT was lost"
             } catch {
-                try note(error)
+                try note(error, after: &setbacks)
                 cause = "\(error)"
             }
             guard attempt < patience.attemptsMax, .now < deadline else {
@@ -119,26 +128,45 @@ struct Settler {
         attempt > patience.attemptsByVersion || batchesToLock > 0 ? .lock : .version
     }
 
-    /// Returns when another attempt may help: after a lost race, or after a lost connection, since
-    /// a new one may work. A row that stays locked is somebody else's doing: only the commands that
-    /// want it may suffer from that.
-    private mutating func note(_ error: any Error) throws(Unsettled) {
+    /// Returns when another attempt may help: after a lost race; after a lost or unfit session, since
+    /// a new one may work; after a number that was taken, since there are others. A row that stays
+    /// locked is somebody else's doing: only the commands that want it may suffer from that.
+    private mutating func note(
+        _ error: any Error, after setbacks: inout [DatabaseError.Kind: Int]
+    ) throws(Unsettled) {
         if let error = error as? DatabaseError, error.isLockTimeout {
             throw Unsettled(failure: .notDone(cause: "\(error)"), mayBeOneCommands: true)
         }
         let kind = error is LostRace ? .lostRace : (error as? DatabaseError)?.kind ?? .other
+        setbacks[kind, default: 0] += 1
+        let count = setbacks[kind] ?? 0
         switch kind {
         case .lostRace:
             measurements.conflicted()
             if patience.attemptsByVersion < patience.attemptsMax {
                 batchesToLock = Self.batchesLockedAfterLoss
             }
-        case .connectionLost:
-            break
-        case .unavailable, .busy:
+        case .connectionLost: numbers = Numbers()
+        case .duplicateKey where count < Self.duplicatesMax: try passTakenNumbers()
+        case .sessionUnfit where count < Self.unfitMax: numbers = Numbers()
+        case .sessionUnfit, .unavailable, .busy:
+            numbers = Numbers()
             throw Unsettled(failure: .notDone(cause: "\(error)"))
         case .duplicateKey, .refused, .other:
-            throw Unsettled(failure: .notDone(cause: "\(error)"), mayBeOneCommands: true)
+            numbers = Numbers()
+            throw Unsettled(failure: .defect(cause: "\(error)"), mayBeOneCommands: true)
+        }
+    }
+
+    /// Some of the numbers are in the database already, and where they are there may be more: after a
+    /// backup was restored or another server took over, thousands.
+    private mutating func passTakenNumbers() throws(Unsettled) {
+        let drawn = numbers
+        numbers = Numbers()
+        do {
+            try pool.withConnection { connection in try drawn.passTaken(on: connection) }
+        } catch {
+            throw Unsettled(failure: .notDone(cause: "passing taken numbers: \(error)"))
         }
     }
 
@@ -159,7 +187,7 @@ struct Settler {
                 let isThere = try pool.withConnection { connection in
                     try Self.isCommitted(unknown.proof, on: connection)
                 }
-                if isThere { numbers = unknown.result.numbers }
+                numbers = isThere ? unknown.result.numbers : Numbers()
                 return isThere ? unknown.result : nil
             } catch {
                 patience.pause(after: attempt)

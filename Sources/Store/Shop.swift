@@ -37,7 +37,8 @@ public struct Shop: Sendable {
         ledger = Ledger(
             options.strategy, pool: ledgerPool, catalogue: catalogue, renderer: renderer,
             queuedMax: options.queuedMax)
-        health = Health(pool: probePool ?? pool, cache: cache)
+        health = Health(
+            pool: probePool ?? pool, others: [pool, ledgerPool], cache: cache)
         overview = Overview(pool: probePool ?? pool, cache: cache)
     }
 }

@@ -152,10 +152,12 @@ import Testing
         #expect(!connection.isUsable)
     }
 
-    @Test func `nobody at the address is a lost connection, a wrong user is not`() throws {
+    @Test func `nobody at the address is a lost connection, a wrong user is an unfit session`()
+        throws
+    {
         var server = database.server
         server.user = "nobody_of_this_name"
-        #expect(databaseError { _ = try Connection(to: server) }?.kind == .other)
+        #expect(databaseError { _ = try Connection(to: server) }?.kind == .sessionUnfit)
         server.address = .socket(path: "/nonexistent/mariadb.sock")
         #expect(databaseError { _ = try Connection(to: server) }?.kind == .connectionLost)
         server.address = .host(name: "127.0.0.1", port: 1)

@@ -216,6 +216,11 @@ extension Ledger.Result {
         if case .failure(.notDone) = self { true } else { false }
     }
 
+    /// Whether nothing was done by a mistake of ours.
+    var isDefect: Bool {
+        if case .failure(.defect) = self { true } else { false }
+    }
+
     var isOverloaded: Bool {
         if case .failure(.overloaded) = self { true } else { false }
     }

@@ -17,6 +17,8 @@ final class Shop: Sendable {
     private let scratch: ScratchFolder
     private let settings: [String: String]
     private let inherited: InheritedSocket?
+    /// A MariaDB of its own, where the test asked for one.
+    private let mariadb: Part?
     private let memcachedPart: Mutex<Part?>
     private let commercePart: Mutex<Part>
     /// Another responder, at a socket of its own, where the test asked for one.
@@ -33,14 +35,23 @@ final class Shop: Sendable {
     ///   - inheritsSocket: whether the responder gets its socket as descriptor 0.
     ///   - hasWorker: whether its events are delivered.
     ///   - hasNeighbor: whether nginx has two responders to choose from.
+    ///   - mariadbOptions: of a MariaDB of its own; nil: the run's does.
     init(
         _ settings: [String: String] = [:], hasProxy: Bool = false, inheritsSocket: Bool = false,
-        hasWorker: Bool = false, hasNeighbor: Bool = false
+        hasWorker: Bool = false, hasNeighbor: Bool = false, mariadbOptions: [String]? = nil
     ) throws {
         scratch = try ScratchFolder()
         let folder = scratch.path
-        database = try ShopDatabase(in: folder)
-        let mariadb = try TestRun.mariadbSocket.get()
+        mariadb = try mariadbOptions.map { options in
+            try Part.mariadb(
+                in: folder, socket: "\(folder)/mariadb.sock",
+                options: ["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M"] + options,
+                log: "\(folder)/mariadb.log")
+        }
+        let mariadb =
+            mariadb == nil ? try TestRun.mariadbSocket.get() : "\(folder)/mariadb.sock"
+        database = try ShopDatabase(
+            named: TestRun.freshName("shop_test_"), at: mariadb, isDropped: true, in: folder)
         proxy = hasProxy ? try Proxy(at: "\(folder)/proxy.sock", to: mariadb) : nil
         let socket = "\(folder)/commerce.sock"
         let usual = [
@@ -70,6 +81,7 @@ final class Shop: Sendable {
         commercePart.withLock { $0.stop() }
         neighborPart.withLock { $0?.stop() }
         worker?.stop()
+        mariadb?.killNow()  // Its data go with the folder.
         killMemcached()  // It keeps nothing, and takes a second to say goodbye.
     }
 

@@ -34,7 +34,7 @@ package final class ShopDatabase: Sendable {
         password = TestRun.freshName("secret'\\") + "한"
         owner = TestRun.owner(of: name, at: socket)
         try run("sql/migrate.sh", in: folder)
-        try run("sql/service-user.sh", in: folder)
+        try giveRights(in: folder)
         if isDemo { try load("sql/demo.sql", in: folder) }
     }
 
@@ -62,6 +62,11 @@ package final class ShopDatabase: Sendable {
         try succeed(
             ["bash", "-c", load, "bash", "\(TestRun.repository)/\(file)"]
                 + options + [name], in: folder)
+    }
+
+    /// Gives the service's user its password and exactly its rights, as an operator does.
+    package func giveRights(in folder: String) throws {
+        try run("sql/service-user.sh", in: folder)
     }
 
     package func connect() throws -> Connection { try Connection(to: owner) }
