@@ -175,7 +175,9 @@ let package = Package(
             ],
             path: "Tests/Support/CommerceFaults", swiftSettings: strict),
         .testTarget(name: "MariaDBTests", dependencies: ["MariaDB"], swiftSettings: strict),
-        .testTarget(name: "MemcachedTests", dependencies: ["Memcached"], swiftSettings: strict),
+        .testTarget(
+            name: "MemcachedTests", dependencies: ["Memcached", "ShopParts"],
+            swiftSettings: strict),
         // The shop as its users meet it: through nginx, on real servers.
         .testTarget(
             name: "ShopTests",
@@ -197,7 +199,8 @@ if Context.environment["COMMERCE_FUZZ"] != nil {
         .executableTarget(
             name: "CommerceFuzz",
             dependencies: [
-                "API", "CFuzzer", "Commerce", "FastCGI",
+                "AMQP", "API", "CFuzzer", "Commerce", "FastCGI", "Memcached", "ShopParts",
+                "Threads",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Tests/Fuzz/CommerceFuzz", swiftSettings: strict),

@@ -31,6 +31,11 @@ public struct AMQPError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(act): \(String(cString: amqp_error_string2(status)))")
     }
 
+    /// The broker does not keep to the protocol.
+    init(unexpected what: String) {
+        self.init(.unreachable, "the broker sent \(what)")
+    }
+
     /// What the broker said as it closed the channel or the connection, or librabbitmq's status.
     init(_ reply: amqp_rpc_reply_t, during act: String) {
         switch reply.reply_type {
@@ -74,7 +79,11 @@ enum Method: UInt32 {
 
 extension String {
     init(_ bytes: amqp_bytes_t) {
+        guard let start = bytes.bytes else {
+            self = ""
+            return
+        }
         self.init(
-            decoding: UnsafeRawBufferPointer(start: bytes.bytes, count: bytes.len), as: UTF8.self)
+            decoding: UnsafeRawBufferPointer(start: start, count: bytes.len), as: UTF8.self)
     }
 }

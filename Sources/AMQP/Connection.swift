@@ -12,6 +12,11 @@ import Threads
 public final class Connection {
     static let channel: amqp_channel_t = 1
 
+    /// Bytes of stack that a thread with a connection needs. librabbitmq reads tables in tables by
+    /// recursion, and the 26,000 that a broker can put into a frame of 128 KiB took it more than
+    /// 2 MiB and less than 4.
+    public static let stackBytes = 8 << 20
+
     private let state: amqp_connection_state_t
     private var isUsable = true
 
@@ -236,7 +241,8 @@ public final class Connection {
         }
     }
 
-    private func fail(_ error: AMQPError) -> AMQPError {
+    /// Gives the connection up.
+    func fail(_ error: AMQPError) -> AMQPError {
         isUsable = false
         return error
     }

@@ -17,11 +17,16 @@ public final class Consumer {
     /// Bytes of a body that are kept: a hundred times what an event has. The rest of a longer one is
     /// thrown away as it comes.
     private static let bodyBytesMax = 1_024 * 1_024
+    /// Bytes that a body may have: RabbitMQ's own greatest limit.
+    private static let announcedBytesMax: UInt64 = 512 * 1_024 * 1_024
+    /// Milliseconds after which a message that has begun must have come, and with it whatever the
+    /// broker sends without end.
+    private static let graceMilliseconds = 30_000
 
     private let connection: Connection
-    /// The message that is coming in, and how much of its body is still to come.
+    /// The message that is coming in; and, after its header, how much of its body is still to come.
     private var incoming: Delivery?
-    private var bodyBytesLeft: UInt64 = 0
+    private var bodyBytesLeft: UInt64?
 
     /// Takes a connection over.
     ///
@@ -39,11 +44,17 @@ public final class Consumer {
     ) throws(AMQPError) -> [Delivery] {
         var deadline = MonotonicTime.now.advanced(byMilliseconds: milliseconds)
         var deliveries: [Delivery] = []
+        let end = deadline.advanced(byMilliseconds: Self.graceMilliseconds)
         while deliveries.count < countMax {
             guard let frame = try connection.nextFrame(until: deadline) else { break }
-            guard let delivery = take(frame) else { continue }
-            deliveries.append(delivery)
-            deadline = .now
+            do throws(AMQPError) {
+                guard .now < end else { throw AMQPError(unexpected: "no end of a message") }
+                guard let delivery = try take(frame) else { continue }
+                deliveries.append(delivery)
+                deadline = .now
+            } catch {
+                throw connection.fail(error)
+            }
         }
         return deliveries
     }
@@ -59,25 +70,33 @@ public final class Consumer {
     }
 
     /// - Returns: a message, when this was the last of it.
-    private func take(_ frame: Frame) -> Delivery? {
+    /// - Throws: for a frame that makes no sense here.
+    private func take(_ frame: Frame) throws(AMQPError) -> Delivery? {
         switch frame {
         case .delivered(let tag, let isRedelivered, let key):
+            guard incoming == nil else { throw AMQPError(unexpected: "a message amid another") }
             incoming = Delivery(
                 tag: tag, isRedelivered: isRedelivered, key: key,
                 message: Message(id: "", contentType: "", timestamp: 0, body: []))
+            bodyBytesLeft = nil
+            return nil
         case .header(let message, let bodyBytes):
+            guard incoming != nil, bodyBytesLeft == nil, bodyBytes <= Self.announcedBytesMax
+            else { throw AMQPError(unexpected: "a header of \(bodyBytes) bytes") }
             incoming?.message = message
             bodyBytesLeft = bodyBytes
         case .body(let piece):
-            bodyBytesLeft -= min(bodyBytesLeft, UInt64(piece.count))
+            guard let left = bodyBytesLeft, piece.count <= left else {
+                throw AMQPError(unexpected: "a body without a header")
+            }
+            bodyBytesLeft = left - UInt64(piece.count)
             let room = Self.bodyBytesMax - (incoming?.message.body.count ?? 0)
             incoming?.message.body += piece.prefix(room)
         case .confirmed, .unconfirmed, .returned, .other:
             return nil
         }
-        if case .delivered = frame { return nil }
         guard bodyBytesLeft == 0 else { return nil }
-        defer { incoming = nil }
+        defer { (incoming, bodyBytesLeft) = (nil, nil) }
         return incoming
     }
 }

@@ -16,13 +16,21 @@ enum Frame {
     /// Nothing that concerns anybody.
     case other
 
-    /// - Throws: for a frame that ends the channel, the connection or the consumer.
+    /// - Throws: for a frame that ends the channel, the connection or the consumer, and for one that
+    ///   no broker may send.
     init(_ frame: amqp_frame_t) throws(AMQPError) {
+        guard [0, Connection.channel].contains(frame.channel) else {
+            throw AMQPError(unexpected: "a frame on channel \(frame.channel)")
+        }
         switch Int32(frame.frame_type) {
         case AMQP_FRAME_METHOD:
             self = try Self.method(frame.payload.method)
         case AMQP_FRAME_HEADER:
             let header = frame.payload.properties
+            // Its properties have another form where it is of another class.
+            guard header.class_id == UInt16(AMQP_BASIC_CLASS) else {
+                throw AMQPError(unexpected: "a header of class \(header.class_id)")
+            }
             self = .header(Message(properties: header.decoded), bodyBytes: header.body_size)
         case AMQP_FRAME_BODY:
             let piece = frame.payload.body_fragment

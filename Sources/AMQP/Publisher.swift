@@ -79,10 +79,15 @@ public final class Publisher {
         of window: inout Window, until deadline: MonotonicTime
     ) throws(AMQPError) {
         while !window.isSettled {
-            guard let frame = try connection.nextFrame(until: deadline) else {
+            // Looked at here as well: a broker may send without end what confirms nothing.
+            guard .now < deadline, let frame = try connection.nextFrame(until: deadline) else {
                 throw AMQPError(.unreachable, "no confirm in time")
             }
-            window.take(frame)
+            do throws(AMQPError) {
+                try window.take(frame)
+            } catch {
+                throw connection.fail(error)
+            }
         }
     }
 }
@@ -111,13 +116,19 @@ private struct Window {
     /// One for each; those that are not settled have none yet, so all must be.
     var outcomes: [Publisher.Outcome] { settled.compactMap(\.self) }
 
-    mutating func take(_ frame: Frame) {
+    /// - Throws: for a frame that makes no sense here.
+    mutating func take(_ frame: Frame) throws(AMQPError) {
         switch frame {
-        case .confirmed(let tag, let multiple): settle(tag, multiple, isConfirmed: true)
-        case .unconfirmed(let tag, let multiple): settle(tag, multiple, isConfirmed: false)
+        case .confirmed(let tag, let multiple):
+            try settle(tag, multiple, isConfirmed: true)
+        case .unconfirmed(let tag, let multiple):
+            try settle(tag, multiple, isConfirmed: false)
         case .returned(let reason): returning = reason
         case .header(let message, _):
-            returned[message.id] = returning
+            guard let reason = returning else {
+                throw AMQPError(unexpected: "a header of no message")
+            }
+            returned[message.id] = reason
             returning = nil
         case .body, .delivered, .other: break
         }
@@ -127,9 +138,13 @@ private struct Window {
         for index in ids.indices { settle(index, .unknown(error)) }
     }
 
-    private mutating func settle(_ tag: UInt64, _ multiple: Bool, isConfirmed: Bool) {
-        guard tag >= firstTag else { return }
-        let last = min(Int(tag - firstTag), ids.count - 1)
+    /// - Parameter tag: 0 with `multiple` stands for all (AMQP 0-9-1, basic.ack).
+    private mutating func settle(
+        _ tag: UInt64, _ multiple: Bool, isConfirmed: Bool
+    ) throws(AMQPError) {
+        guard let last = place(of: tag, multiple) else {
+            throw AMQPError(unexpected: "a confirm of message \(tag), which waits for none")
+        }
         for index in multiple ? 0...last : last...last {
             let outcome: Publisher.Outcome =
                 if let reason = returned[ids[index]] {
@@ -139,6 +154,13 @@ private struct Window {
                 }
             settle(index, outcome)
         }
+    }
+
+    /// - Returns: nil for the number of no message of the window.
+    private func place(of tag: UInt64, _ multiple: Bool) -> Int? {
+        if tag == 0 && multiple { return ids.indices.last }
+        let (place, isBefore) = tag.subtractingReportingOverflow(firstTag)
+        return isBefore || place >= ids.count ? nil : Int(place)
     }
 
     private mutating func settle(_ index: Int, _ outcome: Publisher.Outcome) {

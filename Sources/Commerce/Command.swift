@@ -106,6 +106,12 @@ public struct StoredAnswer: Hashable, Sendable {
         self.status = status
         self.body = body
     }
+
+    /// An answer as a store has it; nil for a status that is none of success, for no other is kept.
+    public init?(stored status: Int64, body: [UInt8]) {
+        guard (200...299).contains(status) else { return nil }
+        self.init(status: Int(status), body: body)
+    }
 }
 
 /// How a command ended.

@@ -12,6 +12,9 @@ public struct Product: Hashable, Sendable {
     /// The most units of one product that there may be: 10¹², as the schema's CHECK has it.
     public static let stockMax: Int64 = 1_000_000_000_000
 
+    /// What one unit may cost, as the schema's CHECK has it.
+    public static let prices: ClosedRange<Int64> = 0...1_000_000_000
+
     public init(
         id: ProductID, name: String, price: Won, stock: Int64, version: Version,
         isOnSale: Bool = true

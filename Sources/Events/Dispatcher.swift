@@ -1,3 +1,4 @@
+import AMQP
 import Commerce
 import Glibc
 import Logging
@@ -233,7 +234,8 @@ final class Dispatcher: Sendable {
                 for: id, makeTarget(id), deliveries, sharing: share, findings, options: options,
                 outage: outage, logger: logger, ringDispatcher: { bell.ring() })
             couriers[id] = Employed(
-                courier: courier, thread: WorkerThread { courier.run() })
+                courier: courier,
+                thread: WorkerThread(stackBytes: Connection.stackBytes) { courier.run() })
             return courier
         }
     }

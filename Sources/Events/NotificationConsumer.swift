@@ -60,7 +60,7 @@ public final class NotificationConsumer: Sendable {
     /// Works until `signals` reports a stop; then finishes what is being sent. What waits for another
     /// attempt goes back to the queue. A second signal ends the process at once.
     public func run(until signals: StopSignals) {
-        let thread = WorkerThread {
+        let thread = WorkerThread(stackBytes: Connection.stackBytes) {
             self.work()
             self.hasEnded.store(true, ordering: .releasing)
         }

@@ -10,6 +10,8 @@ final class ResultColumns {
     private static let initialBytes = 64
     /// Bytes a column may keep between queries, so that one large blob does not stay for ever.
     private static let keptBytesMax = 64 * 1024
+    /// Bytes of a value: the largest `max_allowed_packet`.
+    private static let valueBytesMax: UInt = 1 << 30
 
     let count: Int
     private let types: [enum_field_types]
@@ -76,12 +78,14 @@ final class ResultColumns {
         mysql_stmt_bind_result(statement, binds) == 0
     }
 
-    /// Fetches again what did not fit, into larger buffers that later rows use as well.
+    /// Fetches again what did not fit, into larger buffers that later rows use as well; false where
+    /// that fails, or where the server says more bytes than any value has.
     func growAndRefetch(from statement: UnsafeMutablePointer<MYSQL_STMT>) -> Bool {
         for column in 0..<count where !isInteger(column) {
             guard nulls[column] == 0, lengths[column] > binds[column].buffer_length else {
                 continue
             }
+            guard lengths[column] <= Self.valueBytesMax else { return false }
             giveBuffer(column, byteCount: Int(lengths[column]).roundedUpToPowerOfTwo)
             let fetched = mysql_stmt_fetch_column(statement, binds + column, UInt32(column), 0)
             guard fetched == 0 else { return false }

@@ -37,6 +37,17 @@ public struct Row: ~Copyable {
         return integer
     }
 
+    /// A whole number of a range that the caller's arithmetic relies on, whatever the server says.
+    ///
+    /// Throws an error of kind `other` for any number beyond it too.
+    public func integer(
+        _ column: Int, in range: ClosedRange<Int64>
+    ) throws(DatabaseError) -> Int64 {
+        let integer = try integer(column)
+        guard range.contains(integer) else { throw unexpected("out of range", column) }
+        return integer
+    }
+
     /// Text; a number, a DECIMAL and a DATETIME in SQL's spelling. Throws an error of kind `other`
     /// for NULL and for bytes that are not UTF-8.
     public func text(_ column: Int) throws(DatabaseError) -> String {
@@ -68,7 +79,8 @@ public struct Row: ~Copyable {
         return [UInt8](columns.bytes(column))
     }
 
-    func unexpected(_ what: String, _ column: Int) -> DatabaseError {
+    /// What to throw for a column whose value the schema does not allow.
+    public func unexpected(_ what: String, _ column: Int) -> DatabaseError {
         DatabaseError(.other, "Column \(column) is \(what).")
     }
 }

@@ -1,11 +1,11 @@
-import Glibc
-
 /// A memcached server, used by any number of threads at once.
 ///
-/// No call takes long: every wait inside is bounded by 100 ms, and after a failure memcached is
-/// left alone for two seconds, in which each call throws ``Unavailable`` at once; then one caller
-/// tries for all. A connection that failed is never used again, so a late answer cannot reach
-/// the next caller.
+/// No call takes long: every wait inside is bounded by 100 ms and each round trip by a second, and
+/// after a failure memcached is left alone for two seconds, in which each call throws
+/// ``Unavailable`` at once; then one caller tries for all. A connection that failed is never used
+/// again, so a late answer cannot reach the next caller.
+///
+/// Whatever sits at memcached's port: a call ends with a value or with ``Unavailable``.
 public final class Memcached: Sendable {
     /// How memcached is reached.
     public enum Address: Sendable, Equatable {
@@ -23,8 +23,8 @@ public final class Memcached: Sendable {
         /// The number stored with it.
         public let flags: UInt32
         /// The token of this very value, for ``Memcached/cas(_:_:flags:expirySeconds:token:)``;
-        /// 0 from ``Memcached/get(_:)``.
-        public internal(set) var cas: UInt64
+        /// nil from ``Memcached/get(_:)``, and where memcached keeps no tokens (its option `-C`).
+        public internal(set) var cas: UInt64?
     }
 
     /// What became of a compare-and-swap.
@@ -40,13 +40,13 @@ public final class Memcached: Sendable {
     /// Keys of one round trip; more are looked up in several.
     private static let keysMax = 512
 
-    private let handles: IdleHandles
+    private let connections: IdleConnections
     private let rest = RestPeriod()
 
     /// Describes a server; nothing is opened yet. `idleConnectionsMax` is best the number of
     /// threads that use it: those above it connect anew each time.
     public init(address: Address, idleConnectionsMax: Int = 128) {
-        handles = IdleHandles(to: address, countMax: idleConnectionsMax)
+        connections = IdleConnections(to: address, countMax: idleConnectionsMax)
     }
 
     /// Whether memcached has not failed since it last answered. Asks nobody: after a failure it
@@ -59,16 +59,16 @@ public final class Memcached: Sendable {
     /// The entry under a key, or nil, without its token.
     public func get(_ key: String) throws(Unavailable) -> Entry? {
         var entry = try gets(key)
-        entry?.cas = 0
+        entry?.cas = nil
         return entry
     }
 
     /// The entry under a key, or nil, with its token.
     public func gets(_ key: String) throws(Unavailable) -> Entry? {
         let key = try Key(key)
-        return try perform { handle throws(Unavailable) in
+        return try perform { connection throws(Unavailable) in
             var entry: Entry?
-            try handle.lookUp([key]) { _, found in entry = found }
+            try connection.lookUp([key]) { _, found in entry = found }
             return entry
         }
     }
@@ -78,10 +78,13 @@ public final class Memcached: Sendable {
         var entries: [String: Entry] = [:]
         var remaining = keys[...]
         while !remaining.isEmpty {
+            let names = remaining.prefix(Self.keysMax)
             var batch: [Key] = []
-            for key in remaining.prefix(Self.keysMax) { batch.append(try Key(key)) }
-            try perform { handle throws(Unavailable) in
-                try handle.lookUp(batch) { key, entry in entries[key] = entry }
+            for name in names { batch.append(try Key(name)) }
+            try perform { connection throws(Unavailable) in
+                try connection.lookUp(batch) { place, entry in
+                    entries[names[names.startIndex + place]] = entry
+                }
             }
             remaining = remaining.dropFirst(Self.keysMax)
         }
@@ -96,7 +99,7 @@ public final class Memcached: Sendable {
         let item = Item(value, flags: flags, expirySeconds: expirySeconds)
         let key = try Key(key)
         guard item.fits else { throw Self.tooLarge }
-        return try perform { handle throws(Unavailable) in try handle.add(key, item) }
+        return try perform { connection throws(Unavailable) in try connection.add(key, item) }
     }
 
     /// Stores a value whether or not there is one.
@@ -109,7 +112,7 @@ public final class Memcached: Sendable {
         let item = Item(value, flags: flags, expirySeconds: expirySeconds)
         let validKey = try Key(key)
         guard item.fits else { throw try refuseAfterDeleting(key) }
-        try perform { handle throws(Unavailable) in try handle.set(validKey, item) }
+        try perform { connection throws(Unavailable) in try connection.set(validKey, item) }
     }
 
     /// Stores a value in place of the one that `token` was read with.
@@ -119,12 +122,11 @@ public final class Memcached: Sendable {
     public func cas(
         _ key: String, _ value: [UInt8], flags: UInt32 = 0, expirySeconds: Int, token: UInt64
     ) throws(Unavailable) -> CompareAndSwap {
-        precondition(token != 0, "Only gets yields a token.")
         let item = Item(value, flags: flags, expirySeconds: expirySeconds)
         let validKey = try Key(key)
         guard item.fits else { throw try refuseAfterDeleting(key) }
-        return try perform { handle throws(Unavailable) in
-            try handle.cas(validKey, item, token: token)
+        return try perform { connection throws(Unavailable) in
+            try connection.cas(validKey, item, token: token)
         }
     }
 
@@ -132,7 +134,16 @@ public final class Memcached: Sendable {
     @discardableResult
     public func delete(_ key: String) throws(Unavailable) -> Bool {
         let key = try Key(key)
-        return try perform { handle throws(Unavailable) in try handle.delete(key) }
+        return try perform { connection throws(Unavailable) in try connection.delete(key) }
+    }
+
+    /// Deletes the entry that `token` was read with, and no later one. False: it was gone.
+    @discardableResult
+    public func delete(_ key: String, token: UInt64) throws(Unavailable) -> Bool {
+        let key = try Key(key)
+        return try perform { connection throws(Unavailable) in
+            try connection.cas(key, .expired, token: token) == .stored
+        }
     }
 
     private static var tooLarge: Unavailable {
@@ -144,33 +155,28 @@ public final class Memcached: Sendable {
         return Self.tooLarge
     }
 
-    /// Runs `body` with a handle of its own, unless memcached is resting, and draws the
+    /// Runs `body` with a connection of its own, unless memcached is resting, and draws the
     /// consequences of its failure.
     private func perform<T>(
-        _ body: (Handle) throws(Unavailable) -> T
+        _ body: (Connection) throws(Unavailable) -> T
     ) throws(Unavailable) -> T {
-        guard let ticket = rest.admit(now: Self.now) else { throw Unavailable(.resting) }
+        guard let ticket = rest.admit(now: monotonicNanoseconds()) else {
+            throw Unavailable(.resting)
+        }
         do throws(Unavailable) {
-            let handle = try handles.take()
-            let value = try body(handle)
-            handles.giveBack(handle)
+            let connection = try connections.take()
+            let value = try body(connection)
+            connections.giveBack(connection)
             rest.succeeded(ticket)
             return value
         } catch {
             if error.isFailure {
-                rest.failed(now: Self.now)
-                handles.discard()
+                rest.failed(now: monotonicNanoseconds())
+                connections.discard()
             } else {
                 rest.succeeded(ticket)
             }
             throw error
         }
-    }
-
-    /// Nanoseconds on the clock that nobody sets.
-    private static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

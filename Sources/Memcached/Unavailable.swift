@@ -2,7 +2,7 @@
 public struct Unavailable: Error, Sendable, Equatable, CustomStringConvertible {
     /// Why, for logs and metrics.
     public enum Reason: Sendable, Equatable {
-        /// Not reachable, too slow, or it answered nonsense; in libmemcached's words.
+        /// Not reachable, too slow, or it answered what it may not.
         case failed(String)
         /// It failed a moment ago and is left alone for a while.
         case resting

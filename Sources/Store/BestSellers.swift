@@ -40,7 +40,7 @@ public struct BestSellers: Sendable {
         let cached = cache.ask { memcached throws(Unavailable) in
             try memcached.gets([listKey, freshKey])
         }
-        let list = cached?[listKey]?.value
+        let list = (cached?[listKey]?.value).flatMap { isDocument($0) ? $0 : nil }
         if cache.isPresent {
             measurements.lookedUp(1, found: cached == nil ? nil : list == nil ? 0 : 1)
         }
@@ -129,7 +129,11 @@ public struct BestSellers: Sendable {
                 RETURNING product_id, quantity
                 """
             ) { row throws(DatabaseError) in (try row.integer(0), try row.integer(1)) }
-            let sums = Dictionary(sold, uniquingKeysWith: +).sorted { $0.key < $1.key }
+            // What is too much for a sum is too much for the window, which refuses it.
+            let sums = Dictionary(sold) { one, other in
+                let (sum, isTooLarge) = one.addingReportingOverflow(other)
+                return isTooLarge ? .max : sum
+            }.sorted { $0.key < $1.key }
             _ = try connection.executeBulk(
                 "UPDATE sale_window SET quantity = quantity - ? WHERE product_id = ?",
                 sums.map { [.integer($0.value), .integer($0.key)] })

@@ -45,3 +45,18 @@ public struct Cache: Sendable {
         return ask { memcached throws(Unavailable) in try memcached.ping() } != nil
     }
 }
+
+// MARK: - What may lie in a memcached that others write to
+
+/// Whether bytes begin and end as all of our documents do: an array (RFC 8259).
+func isDocument(_ bytes: some BidirectionalCollection<UInt8>) -> Bool {
+    bytes.count > 1 && bytes.first == UInt8(ascii: "[") && bytes.last == UInt8(ascii: "]")
+}
+
+extension FixedWidthInteger {
+    /// A number as it writes itself, without a sign; nil for anything else, or when it does not fit.
+    init?(digits: ArraySlice<UInt8>) {
+        guard digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        self.init(String(decoding: digits, as: UTF8.self))
+    }
+}

@@ -65,9 +65,23 @@ public struct Catalogue: Sendable {
         if cache.isPresent { measurements.lookedUp(keys.count, found: found?.count) }
         var pages: [ProductID: Page] = [:]
         for (id, key) in zip(ids, keys) {
-            pages[id] = found?[key].flatMap { Page(entry: $0.value) }
+            if let entry = found?[key] { pages[id] = page(in: entry, at: key, of: cache) }
         }
         return pages
+    }
+
+    /// - Returns: nil for an entry without a token: nobody could keep it from being old, so where
+    ///   memcached has none (`-C`) products are not cached. An entry that no ``Page/entry`` is, is
+    ///   deleted, unless it has been put right meanwhile.
+    private static func page(
+        in entry: Memcached.Entry, at key: String, of cache: Cache
+    ) -> Page? {
+        guard let token = entry.cas else { return nil }
+        if let page = Page(entry: entry.value) { return page }
+        _ = cache.ask { memcached throws(Unavailable) in
+            try memcached.delete(key, token: token)
+        }
+        return nil
     }
 
     private static func storedPages(
@@ -111,8 +125,9 @@ public struct Catalogue: Sendable {
     static func product(_ row: borrowing Row) throws(DatabaseError) -> Product {
         Product(
             id: ProductID(try row.integer(0)), name: try row.text(1),
-            price: Won(try row.integer(2)), stock: try row.integer(3),
-            version: Product.Version(stock: try row.integer(4), product: try row.integer(5)),
+            price: Won(try row.integer(2, in: Product.prices)), stock: try row.integer(3),
+            version: Product.Version(
+                stock: try row.version(4), product: try row.integer(5)),
             isOnSale: try row.integer(6) != 0)
     }
 
@@ -178,9 +193,10 @@ public struct Catalogue: Sendable {
         guard let found else {
             return try memcached.add(key, page.entry, expirySeconds: expirySeconds)
         }
+        guard let token = found.cas else { return true }  // Nobody is shown it.
         if let present = Page(entry: found.value), present.version >= page.version { return true }
         let result = try memcached.cas(
-            key, page.entry, expirySeconds: expirySeconds, token: found.cas)
+            key, page.entry, expirySeconds: expirySeconds, token: token)
         return result == .stored
     }
 
@@ -198,12 +214,13 @@ extension Catalogue.Page {
     /// - Returns: nil for bytes that ``entry`` did not make.
     init?(entry: [UInt8]) {
         guard let newline = entry.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-        let versions = entry[..<newline].split(separator: UInt8(ascii: " "))
-        guard versions.count == 2, let stock = Int64(String(decoding: versions[0], as: UTF8.self)),
-            let product = Int64(String(decoding: versions[1], as: UTF8.self))
+        let versions = entry[..<newline].split(
+            separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        let body = entry[(newline + 1)...]
+        guard versions.count == 2, let stock = Int64(digits: versions[0]),
+            let product = Int64(digits: versions[1]), isDocument(body)
         else { return nil }
         self.init(
-            version: Product.Version(stock: stock, product: product),
-            body: Array(entry[(newline + 1)...]))
+            version: Product.Version(stock: stock, product: product), body: Array(body))
     }
 }

@@ -281,7 +281,7 @@ public struct Deliveries: Sendable {
         ) { row throws(DatabaseError) in
             Due(
                 id: try row.integer(0), event: try row.uuid(1),
-                attempts: Int(try row.integer(2)))
+                attempts: Int(try row.integer(2, in: 0...Int64(Int32.max))))
         }
     }
 

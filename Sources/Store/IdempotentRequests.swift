@@ -40,8 +40,10 @@ public struct IdempotentRequests: Sendable {
         if cache.isPresent {
             measurements.lookedUp(1, found: found.map { $0 == nil ? 0 : 1 })
         }
-        guard let entry = found ?? nil else { return .first }
-        return Entry(entry.value, for: idempotency.key)?.use(by: idempotency) ?? .first
+        guard let bytes = (found ?? nil)?.value else { return .first }
+        if let entry = Entry(bytes, for: idempotency.key) { return entry.use(by: idempotency) }
+        _ = cache.ask { memcached throws(Unavailable) in try memcached.delete(key) }
+        return .first
     }
 
     /// Keeps the answer of an accepted request; frees the key of any other (`answer` is nil).
@@ -80,18 +82,25 @@ public struct IdempotentRequests: Sendable {
             bytes = Array(head.utf8) + (answer?.body ?? [])
         }
 
-        /// - Returns: nil for bytes that belong to another key.
+        /// - Returns: nil for bytes that belong to another key, or that no request left.
         init?(_ bytes: [UInt8], for key: Idempotency.Key) {
             guard let newline = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-            let words = bytes[..<newline].split(separator: UInt8(ascii: " "))
-                .map { String(decoding: $0, as: UTF8.self) }
-            guard words.count == 4, "\(words[0]) \(words[1])" == Self.owner(key),
-                let status = Int(words[3])
+            let words = bytes[..<newline].split(
+                separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            let body = bytes[(newline + 1)...]
+            guard words.count == 4, let status = Int64(digits: words[3]),
+                Array(words[0] + [UInt8(ascii: " ")] + words[1]) == Array(Self.owner(key).utf8)
             else { return nil }
-            fingerprint = words[2]
-            let body = Array(bytes[(newline + 1)...])
-            answer = status == 0 ? nil : StoredAnswer(status: status, body: body)
+            fingerprint = String(decoding: words[2], as: UTF8.self)
             self.bytes = bytes
+            if status == 0 && body.isEmpty {
+                answer = nil
+                return
+            }
+            guard isDocument(body),
+                let answer = StoredAnswer(stored: status, body: Array(body))
+            else { return nil }
+            self.answer = answer
         }
 
         func use(by idempotency: Idempotency) -> Use {

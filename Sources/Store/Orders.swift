@@ -131,11 +131,11 @@ public struct Orders: Sendable {
     private static func header(_ row: borrowing Row) throws(DatabaseError) -> PlacedOrder {
         let order = Order(
             id: OrderID(try row.integer(0)), user: UserID(try row.integer(1)), lines: [],
-            total: Won(try row.integer(2)))
+            total: Won(try row.integer(2, in: 0...Int64.max)))
         // The schema knows these two; of a third one nothing would be given back.
         let status = PlacedOrder.Status(rawValue: try row.text(3)) ?? .canceled
         return PlacedOrder(
-            order, status: status, version: try row.integer(4),
+            order, status: status, version: try row.version(4),
             placedAt: Moment(try row.text(5)))
     }
 
@@ -143,7 +143,7 @@ public struct Orders: Sendable {
         _ row: borrowing Row
     ) throws(DatabaseError) -> (order: OrderID, line: Order.Line) {
         let line = Order.Line(
-            product: ProductID(try row.integer(1)), quantity: try row.integer(2),
+            product: ProductID(try row.integer(1)), quantity: try row.integer(2, in: 0...Int64.max),
             price: Won(try row.integer(3)))
         return (OrderID(try row.integer(0)), line)
     }

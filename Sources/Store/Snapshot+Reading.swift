@@ -57,8 +57,8 @@ extension Snapshot {
                 let key = scopes[try row.text(1)].map { scope in
                     Idempotency.Key(user: user, scope: scope, text: text)
                 }
-                let answer = StoredAnswer(
-                    status: Int(try row.integer(4)), body: try row.bytes(5))
+                guard let answer = StoredAnswer(stored: try row.integer(4), body: try row.bytes(5))
+                else { throw row.unexpected("not a status of success", 4) }
                 return (key, KeyRecord(fingerprint: try row.bytes(3), answer: answer))
             }
         }

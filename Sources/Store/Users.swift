@@ -12,7 +12,7 @@ public struct Users: Sendable {
             let users = try pool.withConnection { connection in
                 try Self.read(ids, on: connection)
             }
-            return Dictionary(uniqueKeysWithValues: users.map { ($0.id, $0) })
+            return Dictionary(users.map { ($0.id, $0) }) { first, _ in first }
         }
     }
 
@@ -58,7 +58,7 @@ public struct Users: Sendable {
                 return User(
                     id: UserID(try row.integer(0)), name: try row.text(1),
                     phone: try row.text(2), points: Won(try row.integer(3)),
-                    version: try row.integer(4))
+                    version: try row.version(4))
             }
         }
         return (users, time)

@@ -1,5 +1,6 @@
 import Glibc
 import Memcached
+import ShopParts
 import Testing
 
 /// Answers that a sound memcached does not give, from a server that says what it was told to.
@@ -33,6 +34,71 @@ import Testing
         #expect(reason != nil && !cache.isAvailable)
     }
 
+    /// Which lines are the answer to which operation, and no failure.
+    private static func isAnswer(_ answer: String, to operation: Operation) -> Bool {
+        switch operation {
+        case .get, .getMany, .ping: answer == "END\r\n"
+        case .add: ["STORED\r\n", "NOT_STORED\r\n"].contains(answer)
+        case .set, .setLarge: answer == "STORED\r\n"
+        case .cas, .deleteToken: ["STORED\r\n", "EXISTS\r\n", "NOT_FOUND\r\n"].contains(answer)
+        case .delete: ["DELETED\r\n", "NOT_FOUND\r\n"].contains(answer)
+        }
+    }
+
+    // But for a large value, each piece of which the stand-in takes for a command.
+    @Test(arguments: Operation.allCases.filter { $0 != .setLarge })
+    func `whatever a peer says, an operation is answered or fails`(operation: Operation) throws {
+        let path = "\(runDirectory)/stand-in-\(UInt32.random(in: 0...UInt32.max)).sock"
+        let peer = try MemcachedStandIn(at: path)
+        for answer in MemcachedStandIn.answers {
+            peer.say(answer)
+            let cache = Memcached(address: .socket(path: path))
+            let reason = refusal { try operation.run(on: cache) }
+            switch reason {
+            case nil: #expect(Self.isAnswer(answer, to: operation), "\(answer.debugDescription)")
+            case .failed: #expect(!Self.isAnswer(answer, to: operation) && !cache.isAvailable)
+            case .notStored: #expect(answer.hasPrefix("SERVER_ERROR"))
+            default: Issue.record("\(answer.debugDescription): \(String(describing: reason))")
+            }
+        }
+    }
+
+    @Test func `an answer that never ends is given up`() throws {
+        let path = "\(runDirectory)/endless-\(UInt32.random(in: 0...UInt32.max)).sock"
+        let peer = try UnixSocket.listening(at: path)
+        TestThread.detached {
+            guard let connection = peer.accept() else { return }
+            while (try? connection.send([0x78])) != nil { usleep(2_000) }
+        }
+        let cache = Memcached(address: .socket(path: path))
+        var reason: Unavailable.Reason?
+        let took = milliseconds {
+            reason = refusal { try cache.set("key", [1], expirySeconds: 1) }
+        }
+        guard case .failed = reason else {
+            Issue.record("\(String(describing: reason))")
+            return
+        }
+        #expect(took < 10_000)
+        peer.hangUp()
+    }
+
+    @Test func `an entry without a token has none`() throws {
+        for answer in ["VALUE key 5 2\r\nhi\r\nEND\r\n", "VALUE key 5 2 0\r\nhi\r\nEND\r\n"] {
+            let server = try ScriptedServer(answer)
+            let entry = try Memcached(address: .socket(path: server.path)).gets("key")
+            #expect(entry?.value == [104, 105] && entry?.cas == nil)
+        }
+    }
+
+    @Test func `what comes before it was asked for is no answer`() throws {
+        let path = "\(runDirectory)/hasty-\(UInt32.random(in: 0...UInt32.max)).sock"
+        let peer = try MemcachedStandIn(at: path, answering: "END\r\nEND\r\n")
+        let cache = Memcached(address: .socket(path: path))
+        #expect(refusal { try cache.ping() } != nil)
+        withExtendedLifetime(peer) {}
+    }
+
     @Test func `a whole answer is read`() throws {
         let server = try ScriptedServer("VALUE key 5 2 77\r\nhi\r\nEND\r\n")
         let entry = try Memcached(address: .socket(path: server.path)).gets("key")
@@ -40,7 +106,7 @@ import Testing
     }
 }
 
-/// A server that gives one connection one answer at once and then keeps silent.
+/// A server that gives one connection one answer and then keeps silent.
 private final class ScriptedServer {
     let path: String
     private let listener: Int32
@@ -53,6 +119,8 @@ private final class ScriptedServer {
         try #require(bindSocket(listener, to: path) == 0 && listen(listener, 4) == 0)
         let thread = startThread {
             let connection = accept(listener, nil, nil)
+            var byte: UInt8 = 0
+            recv(connection, &byte, 1, Int32(MSG_PEEK))  // Until it is asked.
             _ = Array(answer.utf8).withUnsafeBytes {
                 send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }

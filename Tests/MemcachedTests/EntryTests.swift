@@ -15,7 +15,7 @@ import Testing
     @Test func `what was set is read back with its flags`() throws {
         let value = Array("값 \r\n END \u{0}".utf8)
         try cache.set("key", value, flags: 7, expirySeconds: 0)
-        #expect(try cache.get("key") == Memcached.Entry(value: value, flags: 7, cas: 0))
+        #expect(try cache.get("key") == Memcached.Entry(value: value, flags: 7, cas: nil))
         #expect(try cache.get("other") == nil)
         try cache.set("key", [], expirySeconds: 0)
         #expect(try cache.get("key")?.value == [])
@@ -37,13 +37,34 @@ import Testing
     @Test func `a token replaces the value it was read with and no later one`() throws {
         #expect(try cache.gets("key") == nil)
         try cache.set("key", [1], expirySeconds: 60)
-        let token = try #require(try cache.gets("key")).cas
-        #expect(token != 0)
+        let token = try #require(try cache.gets("key")?.cas)
         #expect(try cache.cas("key", [2], expirySeconds: 60, token: token) == .stored)
         #expect(try cache.cas("key", [3], expirySeconds: 60, token: token) == .changed)
         #expect(try cache.get("key")?.value == [2])
         try cache.delete("key")
         #expect(try cache.cas("key", [4], expirySeconds: 60, token: token) == .missing)
+    }
+
+    @Test func `an entry is deleted by its token, and a later one is not`() throws {
+        try cache.set("key", [1], expirySeconds: 60)
+        let token = try #require(try cache.gets("key")?.cas)
+        try cache.set("key", [2], expirySeconds: 60)
+        #expect(try !cache.delete("key", token: token))
+        #expect(try cache.get("key")?.value == [2])
+        let later = try #require(try cache.gets("key")?.cas)
+        #expect(try cache.delete("key", token: later))
+        #expect(try cache.get("key") == nil)
+        #expect(try cache.add("key", [3], expirySeconds: 60))
+    }
+
+    @Test func `a memcached without tokens gives none and keeps values`() throws {
+        let server = try TestMemcached("-C")
+        let cache = server.client()
+        try cache.set("key", [1], expirySeconds: 60)
+        let entry = try #require(try cache.gets("key"))
+        #expect(entry.value == [1] && entry.cas == nil)
+        #expect(try cache.cas("key", [2], expirySeconds: 60, token: 0) == .changed)
+        #expect(try cache.delete("key"))
     }
 
     @Test func `an entry expires`() throws {
@@ -64,9 +85,9 @@ import Testing
         for (number, key) in keys.enumerated() where number % 2 == 0 {
             let entry = try #require(entries[key])
             #expect(entry.value == Array("\(number)".utf8) && entry.flags == UInt32(number))
-            #expect(entry.cas != 0)
+            #expect(entry.cas != nil)
         }
-        let token = try #require(entries[keys[0]]).cas
+        let token = try #require(entries[keys[0]]?.cas)
         #expect(try cache.cas(keys[0], [1], expirySeconds: 9, token: token) == .stored)
         #expect(try cache.gets([String]()).isEmpty)
         #expect(try cache.gets(["none", "neither"]).isEmpty)
@@ -92,7 +113,7 @@ import Testing
     @Test func `a value that is too large replaces nothing and harms nobody`() throws {
         let large = [UInt8](repeating: 65, count: 2 << 20)
         try cache.set("key", [1], expirySeconds: 60)
-        let token = try #require(try cache.gets("key")).cas
+        let token = try #require(try cache.gets("key")?.cas)
         #expect(refusal { _ = try cache.add("new", large, expirySeconds: 60) } != nil)
         #expect(refusal { try cache.set("key", large, expirySeconds: 60) } != nil)
         #expect(try cache.get("key") == nil)

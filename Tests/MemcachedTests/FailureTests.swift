@@ -138,7 +138,7 @@ import Testing
 
 /// Everything that talks to memcached.
 enum Operation: CaseIterable {
-    case get, getMany, add, set, cas, delete, setLarge, ping
+    case get, getMany, add, set, cas, delete, deleteToken, setLarge, ping
 
     func run(on cache: Memcached) throws {
         switch self {
@@ -148,6 +148,7 @@ enum Operation: CaseIterable {
         case .set: try cache.set("key", [1], expirySeconds: 1)
         case .cas: _ = try cache.cas("key", [1], expirySeconds: 1, token: 5)
         case .delete: try cache.delete("key")
+        case .deleteToken: try cache.delete("key", token: 5)
         case .setLarge:
             try cache.set("key", [UInt8](repeating: 1, count: 1_000_000), expirySeconds: 1)
         case .ping: try cache.ping()

@@ -8,7 +8,7 @@ import Testing
 @Suite struct CataloguePages {
     private func page(_ version: Int64) -> Catalogue.Page {
         Catalogue.Page(
-            version: Product.Version(stock: version, product: 0), body: Array("\(version)".utf8))
+            version: Product.Version(stock: version, product: 0), body: Array("[\(version)]".utf8))
     }
 
     @Test func `a slow refresh cannot bring old stock back, and a new one is shown`() throws {

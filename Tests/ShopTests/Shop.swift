@@ -14,6 +14,7 @@ final class Shop: Sendable {
     let proxy: Proxy?
     var folder: String { scratch.path }
 
+    private let memcachedOptions: [String]
     private let scratch: ScratchFolder
     private let settings: [String: String]
     private let inherited: InheritedSocket?
@@ -36,10 +37,13 @@ final class Shop: Sendable {
     ///   - hasWorker: whether its events are delivered.
     ///   - hasNeighbor: whether nginx has two responders to choose from.
     ///   - mariadbOptions: of a MariaDB of its own; nil: the run's does.
+    ///   - memcachedOptions: further options of its memcached.
     init(
         _ settings: [String: String] = [:], hasProxy: Bool = false, inheritsSocket: Bool = false,
-        hasWorker: Bool = false, hasNeighbor: Bool = false, mariadbOptions: [String]? = nil
+        hasWorker: Bool = false, hasNeighbor: Bool = false, mariadbOptions: [String]? = nil,
+        memcachedOptions: [String] = []
     ) throws {
+        self.memcachedOptions = memcachedOptions
         scratch = try ScratchFolder()
         let folder = scratch.path
         mariadb = try mariadbOptions.map { options in
@@ -64,7 +68,7 @@ final class Shop: Sendable {
         ]
         self.settings = usual.merging(settings) { $1 }
         inherited = inheritsSocket ? try InheritedSocket(at: socket) : nil
-        memcachedPart = Mutex(try Self.startMemcached(in: folder))
+        memcachedPart = Mutex(try Self.startMemcached(memcachedOptions, in: folder))
         commercePart = Mutex(
             try Self.startCommerce(self.settings, inherited, in: folder))
         neighborPart = Mutex(
@@ -175,7 +179,7 @@ final class Shop: Sendable {
 
     func restartMemcached() throws {
         killMemcached()
-        let part = try Self.startMemcached(in: folder)
+        let part = try Self.startMemcached(memcachedOptions, in: folder)
         memcachedPart.withLock { $0 = part }
     }
 
@@ -219,8 +223,11 @@ final class Shop: Sendable {
 // MARK: - How each part is started
 
 extension Shop {
-    private static func startMemcached(in folder: String) throws -> Part {
-        try Part.memcached(at: "\(folder)/memcached.sock", log: "\(folder)/memcached.log")
+    private static func startMemcached(
+        _ options: [String], in folder: String
+    ) throws -> Part {
+        try Part.memcached(
+            at: "\(folder)/memcached.sock", options: options, log: "\(folder)/memcached.log")
     }
 
     private static func startCommerce(

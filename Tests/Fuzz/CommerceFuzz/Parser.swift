@@ -1,13 +1,14 @@
 import Commerce
 import HTTPTypes
+import ShopParts
 
 @testable import API
 @testable import FastCGI
 
-/// What reads bytes that a stranger has written. Each ends with a trap where it does not keep what it
+/// What reads bytes that a stranger or a peer has written. Each ends with a trap where it does not keep what it
 /// promises; what it refuses, it refuses in its own words.
 enum Parser: String, CaseIterable {
-    case charge, order, key, cursor, query, trace, target, variables
+    case charge, order, key, cursor, query, trace, target, variables, memcached, broker
 
     /// What is a good beginning for it.
     var seeds: [String] {
@@ -27,6 +28,20 @@ enum Parser: String, CaseIterable {
         case .target: ["/api/v1/users/25/charge?x", "/products/popular", "/products/-1"]
         case .variables:
             ["REQUEST_METHOD=GET\0REQUEST_URI=/\0CONTENT_LENGTH=3\0HTTP_IDEMPOTENCY_KEY=k\0=\0"]
+        case .memcached:
+            [
+                "\0VALUE key 5 2 77\r\nhi\r\nVALUE b 0 0 0\r\n\r\nEND\r\n", "\u{1}STORED\r\n",
+                "\u{1}NOT_STORED\r\n", "\u{3}EXISTS\r\n", "\u{4}NOT_FOUND\r\n",
+                "\u{2}SERVER_ERROR out of memory\r\n",
+            ]
+        case .broker:
+            [
+                // basic.ack; basic.deliver, its header and its body.
+                "\u{2}\u{1}\u{1}\u{D}\0<\0P\0\0\0\0\0\0\0\u{2}\u{1}",
+                "\u{3}\u{1}\u{1}\u{12}\0<\0<\u{1}c\0\0\0\0\0\0\0\u{1}\0\0\u{1}k"
+                    + "\u{2}\u{1}\u{E}\0<\0\0\0\0\0\0\0\0\0\u{1}\0\0\u{3}\u{1}\u{1}x",
+                String(decoding: [0] + BrokerBytes.login.filter { $0 < 0x80 }, as: UTF8.self),
+            ]
         }
     }
 
@@ -40,6 +55,8 @@ enum Parser: String, CaseIterable {
         case .trace: parseTrace(String(decoding: bytes, as: UTF8.self))
         case .target: parseTarget(String(decoding: bytes, as: UTF8.self))
         case .variables: parseVariables(bytes)
+        case .memcached: MemcachedPeer.answer(bytes)
+        case .broker: BrokerPeer.talk(bytes)
         }
     }
 

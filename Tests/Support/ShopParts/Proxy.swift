@@ -20,7 +20,11 @@ package final class Proxy: Sendable {
         var hold: Hold?
         var hangs = false
         var delayMilliseconds: UInt32 = 0
+        var change: Change?
     }
+
+    /// - Returns: what the client is sent instead of an answer, in pieces; none ends the connection.
+    package typealias Change = @Sendable (_ answer: [UInt8]) -> [[UInt8]]
 
     private final class Pair: Sendable {
         let client: UnixSocket
@@ -72,6 +76,9 @@ package final class Proxy: Sendable {
     package func delay(byMilliseconds delay: UInt32) {
         state.withLock { $0.delayMilliseconds = delay }
     }
+
+    /// Lets the client have something else than what the server answers; nil for that again.
+    package func change(_ change: Change?) { state.withLock { $0.change = change } }
 
     /// Lets nothing pass any more, like a server that hangs: it still takes connections.
     package func hang() { state.withLock { $0.hangs = true } }
@@ -150,11 +157,17 @@ package final class Proxy: Sendable {
             state.hold = .holding
             return true
         }
-        let (hangs, delay) = state.withLock { ($0.hangs, $0.delayMilliseconds) }
+        let (hangs, delay, change) = state.withLock {
+            ($0.hangs, $0.delayMilliseconds, $0.change)
+        }
         if hangs { return true }
         if delay > 0 { usleep(delay * 1_000) }
         if isHeld { _ = eventually(within: 20) { isHolding ? nil : true } }
-        return (try? pair.client.send(bytes)) != nil
+        let pieces = change.map { $0(bytes) } ?? [bytes]
+        for piece in pieces {
+            if (try? pair.client.send(piece)) == nil { return false }
+        }
+        return !pieces.isEmpty
     }
 }
 

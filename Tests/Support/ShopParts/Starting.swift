@@ -6,13 +6,15 @@ extension Part {
     /// Each limit is many times what a busy machine was seen to need.
     private static let startSeconds = 60.0
 
-    package static func memcached(at socket: String, log: String) throws -> Part {
+    package static func memcached(
+        at socket: String, options: [String] = [], log: String
+    ) throws -> Part {
         unlink(socket)
         let part = try Part(
             [
                 "memcached", "-u", TestRun.systemUser, "-s", socket, "-a", "0600", "-m", "64",
                 "-c", "1024",
-            ], log: log)
+            ] + options, log: log)
         let connected = eventually { try? UnixSocket.connected(to: socket) }
         guard connected != nil else { throw Failure("memcached: \(contents(of: part.log))") }
         return part
