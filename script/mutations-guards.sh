@@ -195,6 +195,20 @@ mutation "a cached answer fits another request" Sources/Store/IdempotentRequests
     'return MUTATED || isSame ? .replayed(answer) : .keyReused' \
     IdempotencyRules 'another request under the same key is 422'
 
+mutation "a kept answer may have any status" Sources/Commerce/Command.swift \
+    'guard (200...299).contains(status) else' 'guard MUTATED || (200...299).contains(status) else' \
+    CachePeers 'a stored answer with a status that none has ends no process'
+
+mutation "an entry without a token is shown" Sources/Store/Catalogue.swift \
+    'guard let token = entry.cas else { return nil }' \
+    'guard let token = MUTATED ? entry.cas ?? 0 : entry.cas else { return nil }' \
+    CachePeers 'on a memcached without tokens every read shows the last order'
+
+mutation "a broker may confirm what was not sent" Sources/AMQP/Publisher.swift \
+    'return isBefore || place >= ids.count ? nil : Int(place)' \
+    'return (isBefore || place >= ids.count) && !MUTATED ? nil : Int(place)' \
+    BrokerAnswers 'what a publisher cannot make sense of ends its connection'
+
 mutation "a refresh overwrites what it has not seen" Sources/Store/Catalogue.swift \
     'let result = try memcached.cas(' \
     'if MUTATED {

@@ -1,15 +1,15 @@
 import Glibc
-import Synchronization
 
 /// Something at RabbitMQ's port that says what it was told to say, to everybody and at once, and
 /// then nothing more.
 package final class BrokerStandIn: Sendable {
     package let port: UInt16
     private let listener: Int32
-    private let said: Mutex<[UInt8]>
+    private let said: Shared<[UInt8]>
 
     package init(saying bytes: [UInt8] = []) throws {
-        said = Mutex(bytes)
+        let said = Shared(bytes)
+        self.said = said
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.listener = listener
         var address = loopback(0)
@@ -22,11 +22,11 @@ package final class BrokerStandIn: Sendable {
         }
         guard isListening else { throw Failure("no port for a stand-in of the broker") }
         port = UInt16(bigEndian: address.sin_port)
-        TestThread.detached { [weak self] in
+        TestThread.detached {
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0, let self else { return }
-                Self.say(self.said.withLock { $0 }, on: connection)
+                guard connection >= 0 else { return }
+                Self.say(said.withLock { $0 }, on: connection)
             }
         }
     }
