@@ -108,6 +108,92 @@ import Testing
         #expect(commerce.end(within: 20) == 0)
     }
 
+    /// A closed terminal sends SIGHUP, to the same process more than once.
+    @Test func `a closed terminal is a stop as any other, and costs nobody an answer`() throws {
+        let shop = try Shop()
+        for (number, signals) in [[SIGHUP, SIGHUP, SIGHUP], [SIGQUIT], [SIGINT]].enumerated() {
+            let commerce = shop.commerce
+            let pending = try shop.holding("SELECT * FROM users WHERE id = 25 FOR UPDATE") {
+                let key = "key-\(number)"
+                let pending = Beside {
+                    try shop.newClient().post("/api/v1/users/25/charge", charge(1_000), key: key)
+                }
+                try shop.waitForBlockedSession()
+                for signal in signals {
+                    commerce.signal(signal)
+                    usleep(100_000)
+                }
+                let isDraining = eventually {
+                    commerce.ended != nil || contents(of: commerce.log).contains("draining")
+                        ? true : nil
+                }
+                #expect(isDraining != nil)
+                return pending
+            }
+            #expect(try pending.value().status == 200, "\(signals)")
+            #expect(commerce.end(within: 30) == 0, "\(signals)")
+            try shop.startSuccessor()
+        }
+        #expect(try shop.points(25) == 103_000)
+    }
+
+    @Test func `signals that ask for no stop end nothing`() throws {
+        let shop = try Shop(hasWorker: true)
+        let parts = [shop.commerce, try #require(shop.worker)]
+        for part in parts {
+            for signal in [
+                SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ, SIGCHLD,
+                SIGWINCH, SIGURG, SIGCONT,
+            ] { part.signal(signal) }
+        }
+        usleep(500_000)
+        for part in parts { #expect(part.ended == nil) }
+        #expect(try shop.get("/livez").status == 200)
+    }
+
+    @Test func `SIGHUP ends the worker and the notifier as SIGTERM does`() throws {
+        let scratch = try ScratchFolder()
+        let database = try ShopDatabase(in: scratch.path)
+        let settings = try database.settings().merging([
+            "COMMERCE_NOTIFICATION_FILE": "\(scratch.path)/n.jsonl",
+            "COMMERCE_AMQP_URL": "amqp://127.0.0.1:1",
+            "COMMERCE_WORK_SOCKET": "\(scratch.path)/work.sock",
+            "COMMERCE_NOTIFY_SOCKET": "\(scratch.path)/notify.sock",
+        ]) { $1 }
+        let parts = try [("work", "working"), ("notify", "waiting for RabbitMQ")].map {
+            let part = try Part(
+                [TestRun.commerce, $0], settings: settings, log: "\(scratch.path)/\($0).log")
+            try part.awaitLine($1)
+            return part
+        }
+        for part in parts {
+            part.signal(SIGHUP)
+            usleep(100_000)
+            part.signal(SIGHUP)
+        }
+        for part in parts {
+            #expect(part.end(within: 30) == 0)
+            #expect(contents(of: part.log).contains("stopped"))
+        }
+        for name in ["work", "notify"] {
+            #expect(access("\(scratch.path)/\(name).sock", F_OK) != 0)
+        }
+    }
+
+    @Test func `what is started to outlive its terminal does`() throws {
+        let scratch = try ScratchFolder()
+        let database = try ShopDatabase(in: scratch.path)
+        let settings = try database.settings().merging(
+            ["COMMERCE_SOCKET": "\(scratch.path)/c.sock"]) { $1 }
+        let part = try Part.responder(
+            settings, launcher: ["nohup"], log: "\(scratch.path)/serve.log")
+        part.signal(SIGHUP)
+        usleep(500_000)
+        #expect(part.ended == nil && !contents(of: part.log).contains("draining"))
+        part.signal(SIGTERM)
+        #expect(part.end(within: 30) == 0)
+    }
+
     @Test func `readyz is 503 while it drains and everything else is served`() throws {
         let shop = try Shop()
         let commerce = shop.commerce
@@ -184,7 +270,7 @@ import Testing
                 log: "\(scratch.path)/\(command).log")
         }
         for part in parts { try part.awaitLine("waiting for MariaDB") }
-        for part in parts { part.signal(SIGTERM) }
+        for (part, signal) in zip(parts, [SIGTERM, SIGHUP, SIGQUIT]) { part.signal(signal) }
         // Who waits to the end gives up, with 78.
         for part in parts { #expect(part.end(within: 30) == 0, "\(contents(of: part.log))") }
     }
