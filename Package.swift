@@ -44,6 +44,9 @@ let package = Package(
             dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: strict),
 
+        // JSON that somebody else has written.
+        .target(name: "StrictJSON", swiftSettings: strict),
+
         // The log as lines of JSON or text.
         .target(
             name: "LogLines", dependencies: [.product(name: "Logging", package: "swift-log")],
@@ -84,7 +87,7 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Commerce", "FastCGI", "MariaDB", "StatusPage", "Store",
+                "Commerce", "FastCGI", "MariaDB", "StatusPage", "Store", "StrictJSON",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -101,7 +104,7 @@ let package = Package(
         .target(
             name: "Events",
             dependencies: [
-                "AMQP", "Commerce", "HTTPClient", "MariaDB", "Store", "Threads",
+                "AMQP", "Commerce", "HTTPClient", "MariaDB", "Store", "StrictJSON", "Threads",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -178,6 +181,8 @@ let package = Package(
         .testTarget(
             name: "MemcachedTests", dependencies: ["Memcached", "ShopParts"],
             swiftSettings: strict),
+        .testTarget(
+            name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: strict),
         // The shop as its users meet it: through nginx, on real servers.
         .testTarget(
             name: "ShopTests",
@@ -200,7 +205,7 @@ if Context.environment["COMMERCE_FUZZ"] != nil {
             name: "CommerceFuzz",
             dependencies: [
                 "AMQP", "API", "CFuzzer", "Commerce", "FastCGI", "Memcached", "ShopParts",
-                "Threads",
+                "StrictJSON", "Threads",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Tests/Fuzz/CommerceFuzz", swiftSettings: strict),

@@ -355,3 +355,23 @@ mutation "times of rows added by hand are of the session's zone" sql/migrations/
     'ALTER TABLE stock_movement
     ALTER COLUMN created_at SET DEFAULT (CURRENT_TIMESTAMP(6))' \
     TimeZones 'in Seoul the audit sees what was done by hand as it is'
+# --- What others send -----------------------------------------------------------------------------
+
+mutation "a member may be there twice" Sources/StrictJSON/JSONParser.swift \
+    'guard isNew else' 'guard MUTATED || isNew else' \
+    Bodies 'a member that is there twice is refused, however it is spelled'
+
+mutation "a fraction is a whole number" Sources/StrictJSON/WholeNumber.swift \
+    '} else if digits.count > size {
+            return nil' '} else if digits.count > size {
+            guard MUTATED else { return nil }
+            self = .fits(1_000)' \
+    Bodies 'a fraction is no whole number, however near to one it is'
+
+mutation "a body needs no type" Sources/API/Application.swift \
+    'if resource.method == .post {' 'if resource.method == .post && !MUTATED {' \
+    MediaTypes 'a body that is not declared as JSON is 415'
+
+mutation "every socket answers everything" Sources/API/Application.swift \
+    'let resource = scope.has(found) ?' 'let resource = MUTATED || scope.has(found) ?' \
+    ProbesUnderPressure "the probes' socket answers probes only, and the main one all the rest"

@@ -8,6 +8,7 @@ public struct Application: Sendable {
     private let shop: Shop
     private let probes: Probes
     private let log: RequestLog
+    private var scope = Scope.everything
     private let requests = RequestMeasurements()
     private let commands = CommandMeasurements()
 
@@ -17,11 +18,32 @@ public struct Application: Sendable {
         self.log = log
     }
 
+    /// What is answered at one socket. The rest is nowhere there.
+    public enum Scope: Sendable {
+        case shop, probes, everything
+
+        fileprivate func has(_ resource: Resource) -> Bool {
+            switch self {
+            case .shop: !resource.isProbe
+            case .probes: resource.isProbe
+            case .everything: true
+            }
+        }
+    }
+
+    /// The same application, for a socket that answers less.
+    public func only(_ scope: Scope) -> Application {
+        var application = self
+        application.scope = scope
+        return application
+    }
+
     /// Answers a request; every failure is an answer too. A command is answered when it has been
     /// committed, and no thread waits for that; products and balances that are asked for at the same
     /// time are read together.
     public func respond(to request: Request, from seat: Seat) -> Answer {
-        let (resource, number) = route(request.path)
+        let (found, number) = route(request.path)
+        let resource = scope.has(found) ? found : .nothing
         let visit = Visit(
             request: request, resource: resource, start: .now,
             user: resource.isOfUser ? number.positive.map(UserID.init) : nil)
@@ -30,6 +52,7 @@ public struct Application: Sendable {
                 throw resource == .nothing
                     ? Problem.notFound : Problem.methodNotAllowed(resource.allowed)
             }
+            if resource.method == .post { try request.expectJSON() }
             try request.expectNoTag()
             switch resource {
             case .charge: return carryOut(try charge(request, number), visit, seat)

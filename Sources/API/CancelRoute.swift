@@ -5,8 +5,12 @@ import Store
 
 /// POST /api/v1/orders/{orderId}/cancel
 ///
-/// Whose order it is never changes, so it is read before the command is made.
+/// Whose order it is never changes, so it is read before the command is made. There need be no body,
+/// and nothing in one is needed.
 func cancel(_ request: Request, _ order: PathNumber, _ shop: Shop) throws -> CommandRequest {
+    if !request.body.isEmpty {
+        try request.readBody(expecting: "There need be no body.") { _ in }
+    }
     guard let key = try request.idempotencyKey() else { throw Problem.idempotencyKeyMissing }
     guard let id = order.positive.map(OrderID.init), let buyer = try shop.orders.buyer(of: id)
     else { throw Problem.unknownOrder }

@@ -2,6 +2,7 @@ import Commerce
 import FastCGI
 import HTTPTypes
 import Store
+import StrictJSON
 
 /// POST /api/v1/users/{userId}/charge
 func charge(_ request: Request, _ user: PathNumber) throws -> CommandRequest {
@@ -17,16 +18,15 @@ func charge(_ request: Request, _ user: PathNumber) throws -> CommandRequest {
         refusing: Problem.init(refusedCharge:))
 }
 
-private struct ChargeBody: Decodable {
-    let chargeAmount: WholeNumber
-}
-
 extension Request {
     fileprivate func chargeAmount() throws -> ChargeAmount {
-        let body = try decode(
-            ChargeBody.self, expecting: "The body is [{\"chargeAmount\": <whole number>}].")
+        let amount = try readBody(
+            expecting: "The body is [{\"chargeAmount\": <whole number>}]."
+        ) { body throws(JSONMismatch) in
+            try body.member("chargeAmount").wholeNumber()
+        }
         do throws(Refusal) {
-            return try ChargeAmount(Won(body.chargeAmount.value))
+            return try ChargeAmount(Won(amount.nearest))
         } catch {
             throw Problem(refusedCharge: error)
         }

@@ -2,48 +2,58 @@ import Commerce
 import FastCGI
 import HTTPTypes
 import Store
+import StrictJSON
 
 /// POST /api/v1/orders
 func order(_ request: Request) throws -> CommandRequest {
-    let body = try request.decode(
-        OrderBody.self,
+    let body = try request.readBody(
         expecting: "The body is [{\"user_id\": …, \"products\": [{\"id\": …, \"quantity\": …}], "
-            + "\"paymentAmount\": …}] with whole numbers.")
-    let user = UserID(body.user_id.value)
+            + "\"paymentAmount\": …}] with whole numbers.", OrderBody.init)
     let key = try request.idempotencyKey()
     let idempotency = key.map { key in
         Idempotency(
-            key: Idempotency.Key(user: user, scope: .order, text: key),
+            key: Idempotency.Key(user: body.user, scope: .order, text: key),
             fingerprint: fingerprint(of: request.body))
     }
     let command = Command(
-        .order(user: user, try body.cart(), payment: Won(body.paymentAmount.value)),
+        .order(user: body.user, try body.cart(), payment: body.payment),
         idempotency: idempotency, traceID: request.traceID)
     return CommandRequest(command: command, refusing: Problem.init(refusedOrder:))
 }
 
 /// The customer's members; those that the shop does not need (`id`, the products' names) are
 /// ignored, whatever they hold.
-private struct OrderBody: Decodable {
-    struct Line: Decodable {
-        let id: WholeNumber
-        let quantity: WholeNumber
+private struct OrderBody {
+    let user: UserID
+    let payment: Won
+    private let lines: [Cart.Line]
+
+    init(_ body: JSONValue) throws(JSONMismatch) {
+        user = UserID(try body.member("user_id").number)
+        var lines: [Cart.Line] = []
+        for line in try body.member("products").elements() {
+            lines.append(
+                Cart.Line(
+                    product: ProductID(try line.member("id").number),
+                    quantity: try line.member("quantity").wholeNumber().nearest))
+        }
+        self.lines = lines
+        payment = Won(try body.member("paymentAmount").wholeNumber().nearest)
     }
 
-    // swift-format-ignore: AlwaysUseLowerCamelCase
-    let user_id: WholeNumber
-    let products: [Line]
-    let paymentAmount: WholeNumber
-
-    func cart() throws -> Cart {
+    func cart() throws(Problem) -> Cart {
         do throws(Malformed) {
-            return try Cart(
-                products.map { line in
-                    Cart.Line(product: ProductID(line.id.value), quantity: line.quantity.value)
-                })
+            return try Cart(lines)
         } catch {
-            throw Problem.malformed(error.reason)
+            throw .malformed(error.reason)
         }
+    }
+}
+
+extension JSONValue {
+    /// The number of a user or a product; that of none, 0, for a number that none can have.
+    fileprivate var number: Int64 {
+        get throws(JSONMismatch) { try wholeNumber().exact ?? 0 }
     }
 }
 

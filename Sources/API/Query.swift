@@ -28,11 +28,7 @@ private func decoded(_ text: Substring.UTF8View) -> String? {
         switch byte {
         case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
         case UInt8(ascii: "%"):
-            let digits = rest.prefix(2)
-            guard digits.count == 2,
-                digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
-                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-            else { return nil }
+            guard let value = rest.encodedByte else { return nil }
             bytes.append(value)
             rest = rest.dropFirst(2)
         default: bytes.append(byte)
@@ -41,15 +37,37 @@ private func decoded(_ text: Substring.UTF8View) -> String? {
     return String(validating: bytes, as: UTF8.self)
 }
 
+extension Substring.UTF8View {
+    /// What the two hexadecimal digits after a `%` stand for; nil where there are none.
+    var encodedByte: UInt8? {
+        let digits = prefix(2)
+        guard digits.count == 2,
+            digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit })
+        else { return nil }
+        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+    }
+}
+
+extension UInt8 {
+    /// Whether it is a character that needs no encoding anywhere (RFC 3986, 2.3).
+    var isUnreserved: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "_"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
+    }
+}
+
 extension String {
     /// As a value in a query: everything but the unreserved characters of RFC 3986 as `%XX`.
     var percentEncoded: String {
         var text = ""
         for byte in utf8 {
-            let scalar = Unicode.Scalar(byte)
-            let isPlain = byte < 0x80 && (scalar.properties.isAlphabetic || ("0"..."9") ~= scalar)
-            if isPlain || "-._~".unicodeScalars.contains(scalar) {
-                text.unicodeScalars.append(scalar)
+            if byte.isUnreserved {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 let digits = String(byte, radix: 16, uppercase: true)
                 text += byte < 0x10 ? "%0\(digits)" : "%\(digits)"

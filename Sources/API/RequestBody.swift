@@ -1,58 +1,37 @@
 import FastCGI
-import FoundationEssentials
-
-/// A request body of the customer's form: an array of one object, or the bare object.
-struct RequestBody<Object: Decodable>: Decodable {
-    let object: Object
-
-    init(from decoder: any Decoder) throws {
-        guard var array = try? decoder.unkeyedContainer() else {
-            object = try Object(from: decoder)
-            return
-        }
-        object = try array.decode(Object.self)
-        guard array.isAtEnd else {
-            throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "more than one object"))
-        }
-    }
-}
+import StrictJSON
 
 extension Request {
-    /// Decodes the body.
+    /// Reads the one object of a body of the customer's form: in an array, or bare.
     ///
     /// - Parameter form: what is expected, as a sentence for the client.
-    func decode<Object: Decodable>(
-        _ type: Object.Type, expecting form: String
-    ) throws(Problem) -> Object {
-        // JSON is UTF-8 (RFC 8259, 8.1) and has no NUL. Foundation would guess at UTF-16 and 32.
-        guard !body.contains(0), String(validating: body, as: UTF8.self) != nil else {
-            throw .malformed("The body is not UTF-8 text.")
-        }
-        do {
-            return try JSONDecoder().decode(RequestBody<Object>.self, from: Data(body)).object
+    /// - Throws: a problem that names the member that is not as it should be.
+    func readBody<Content>(
+        expecting form: String, _ read: (JSONValue) throws(JSONMismatch) -> Content
+    ) throws(Problem) -> Content {
+        let document: JSONValue
+        do throws(JSONError) {
+            document = try JSONValue(reading: body)
         } catch {
-            throw .malformed(form)
+            throw .malformed("The body cannot be read: \(error). \(form)")
+        }
+        guard let object = document.customersObject else {
+            throw .malformed("The body is not an array of one object. \(form)")
+        }
+        do throws(JSONMismatch) {
+            return try read(object)
+        } catch {
+            throw .malformed("\(error). \(form)")
         }
     }
 }
 
-/// A whole number of any size. What does not fit 64 bits becomes the nearest that does: it is out
-/// of every range that the shop knows, and gets the answer of that range.
-struct WholeNumber: Decodable {
-    let value: Int64
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let value = try? container.decode(Int64.self) {
-            self.value = value
-            return
-        }
-        let number = try container.decode(Double.self)
-        guard number.isFinite, number.rounded() == number, abs(number) >= 0x1p63 else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "not a whole number")
-        }
-        value = number < 0 ? .min : .max
+extension JSONValue {
+    /// Nil where there is none, or where there are several.
+    fileprivate var customersObject: JSONValue? {
+        if isObject { return self }
+        guard let elements = try? elements(), elements.count == 1, elements[0].isObject
+        else { return nil }
+        return elements[0].asBase
     }
 }

@@ -49,6 +49,16 @@ enum Resource: Int, CaseIterable {
         }
     }
 
+    /// Whether operators and their tools ask for it, and not the shop's clients.
+    var isProbe: Bool {
+        switch self {
+        case .live, .ready, .metrics, .startPage, .statusPage, .status: true
+        case .user, .charge, .userOrders, .userPayments, .product, .products, .popular, .orders,
+            .order, .cancel, .nothing:
+            false
+        }
+    }
+
     func takes(_ method: HTTPRequest.Method) -> Bool {
         method == self.method || (method == .head && self.method == .get)
     }
@@ -74,8 +84,10 @@ struct PathNumber {
 }
 
 /// Finds what an address names. The customer wrote the product paths without `/api/v1`: those
-/// answer on both.
+/// answer on both. An encoded letter or digit is the same as itself; whatever else is encoded, such as
+/// a slash, stays as it is written.
 func route(_ path: Substring) -> (Resource, PathNumber) {
+    let path = path.utf8.contains(UInt8(ascii: "%")) ? path.withoutNeedlessEncoding : path
     let prefix = "/api/v1"
     let inAPI = path.hasPrefix(prefix + "/")
     let rest = inAPI ? path.dropFirst(prefix.count) : path
@@ -107,6 +119,21 @@ private let numbered: [(prefix: String, suffix: String, Resource)] = [
 ]
 
 extension Substring {
+    /// Unreserved characters are never encoded here (RFC 3986, 6.2.2.2).
+    fileprivate var withoutNeedlessEncoding: Substring {
+        var bytes: [UInt8] = []
+        var rest = utf8
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let meant = rest.encodedByte, meant.isUnreserved {
+                bytes.append(meant)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return Substring(decoding: bytes, as: UTF8.self)
+    }
+
     /// The one part of a path between what stands before and after it.
     fileprivate func number(after prefix: String, before suffix: String = "") -> PathNumber? {
         guard hasPrefix(prefix), hasSuffix(suffix), utf8.count > prefix.count + suffix.count

@@ -53,7 +53,8 @@ struct Serve: ParsableCommand {
         limits.workers = settings.workers
         let responder = try Responder(
             on: try Self.socket(settings), limits: limits, logger: logger,
-            handler: application.respond(to:from:))
+            handler: application.only(settings.probeSocketPath == nil ? .everything : .shop)
+                .respond(to:from:))
         observatory.observe(responder, workers: limits.workers)
         let probes = try Self.probes(settings, application, logger)?.start()
         // It may as well wait for a server that is read-only at the moment.
@@ -105,7 +106,7 @@ struct Serve: ParsableCommand {
         limits.workers = probeWorkers
         return try Responder(
             on: try .bound(to: path), limits: limits, logger: logger,
-            handler: application.respond(to:from:))
+            handler: application.only(.probes).respond(to:from:))
     }
 
     /// Takes as many descriptors as the process may have: a connection is one.

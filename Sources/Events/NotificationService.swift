@@ -3,6 +3,7 @@ import FoundationEssentials
 public import Logging
 import MariaDB
 public import Store
+import StrictJSON
 
 /// Tells buyers what became of their orders: the shop's own target of events.
 ///
@@ -178,35 +179,30 @@ private struct OrderNews {
 
     /// - Returns: nil for a payload that no order has.
     init?(_ occasion: Notification.Occasion, _ payload: [UInt8]) {
-        guard let document = try? JSONDecoder().decode(Document.self, from: Data(payload)),
-            let order = Int64(document.orderId)
+        guard let document = try? JSONValue(reading: payload),
+            let order = try? Int64(document.member("orderId").string()),
+            let user = try? document.member("userId").integer(),
+            let items = try? document.member("items").elements().map(Item.init),
+            let total = try? document.member("totalPrice").integer()
         else { return nil }
-        var items: [Item] = []
-        for item in document.items {
-            let (amount, overflows) = item.price.multipliedReportingOverflow(by: item.quantity)
-            guard !overflows else { return nil }
-            items.append(
-                Item(
-                    product: ProductID(item.productId), quantity: item.quantity,
-                    amount: Won(amount)))
-        }
         self.occasion = occasion
         self.order = OrderID(order)
-        self.user = UserID(document.userId)
+        self.user = UserID(user)
         self.items = items
-        self.total = Won(document.totalPrice)
+        self.total = Won(total)
     }
+}
 
-    private struct Document: Decodable {
-        struct Item: Decodable {
-            let productId: Int64
-            let quantity: Int64
-            let price: Int64
-        }
+extension OrderNews.Item {
+    private struct Overflow: Error {}
 
-        let orderId: String
-        let userId: Int64
-        let items: [Item]
-        let totalPrice: Int64
+    /// - Throws: where the line is none of an order.
+    init(_ line: JSONValue) throws {
+        product = ProductID(try line.member("productId").integer())
+        quantity = try line.member("quantity").integer()
+        let price = try line.member("price").integer()
+        let (amount, overflows) = price.multipliedReportingOverflow(by: quantity)
+        if overflows { throw Overflow() }
+        self.amount = Won(amount)
     }
 }

@@ -1,5 +1,6 @@
 import Commerce
 import FoundationEssentials
+import StrictJSON
 
 /// What a notification needs of an event, and what is left of one that came through a queue.
 struct QueuedEvent: Sendable {
@@ -17,23 +18,13 @@ struct QueuedEvent: Sendable {
     ///
     /// - Returns: nil for anything else.
     init?(envelope: [UInt8]) {
-        guard let head = try? JSONDecoder().decode(Head.self, from: Data(envelope)),
-            let payload = Self.payload(of: envelope)
+        guard let document = try? JSONValue(reading: envelope),
+            let id = try? UUID(uuidString: document.member("id").string()),
+            let type = try? document.member("type").string(),
+            let payload = try? document.member("data").objectText()
         else { return nil }
-        id = head.id
-        type = EventType(rawValue: head.type)
+        self.id = id
+        self.type = EventType(rawValue: type)
         self.payload = payload
-    }
-
-    private struct Head: Decodable {
-        let id: UUID
-        let type: String
-    }
-
-    /// The payload is the last member, and no text before it can hold the name of one.
-    private static func payload(of envelope: [UInt8]) -> [UInt8]? {
-        let name = Array(#","data":"#.utf8)
-        guard let start = envelope.firstRange(of: name)?.upperBound else { return nil }
-        return Array(envelope[start...].dropLast())
     }
 }

@@ -71,8 +71,8 @@ private struct Variable {
     /// The header field that the variable carries, if any: `HTTP_IDEMPOTENCY_KEY` carries
     /// `idempotency-key` (RFC 3875, 4.1.18).
     var fieldName: HTTPField.Name? {
-        guard nameLength > 5, memcmp(start, "HTTP_", 5) == 0 else { return nil }
         for (variable, name) in Self.usual where isNamed(variable) { return name }
+        guard nameLength > 5, memcmp(start, "HTTP_", 5) == 0 else { return nil }
         let spelled = UnsafeBufferPointer(start: start + 5, count: nameLength - 5).map { byte in
             byte == CChar(UInt8(ascii: "_")) ? UInt8(ascii: "-") : UInt8(bitPattern: byte) | 0x20
         }
@@ -84,6 +84,8 @@ private struct Variable {
         ("HTTP_X_REQUEST_ID", HTTPField.Name("x-request-id")!),
         ("HTTP_IDEMPOTENCY_KEY", HTTPField.Name("idempotency-key")!),
         ("HTTP_IF_MATCH", .ifMatch),
+        ("CONTENT_TYPE", .contentType),
+        ("HTTP_CONTENT_ENCODING", .contentEncoding),
         ("HTTP_IF_NONE_MATCH", .ifNoneMatch),
         ("HTTP_TRACEPARENT", HTTPField.Name("traceparent")!),
     ]

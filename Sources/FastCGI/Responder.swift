@@ -15,7 +15,7 @@ public final class Responder: Sendable {
         public var workers = 128
         /// Workers that wait for events or handle a request without blocking: see ``Seats``.
         public var seats = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        /// Of one worker: room for a JSON document of the deepest nesting that Foundation reads.
+        /// Of one worker. Reserved, not used up: the deepest calls are those of the C libraries.
         public var stackBytes = 1 << 20
         /// Above what nginx keeps: its worker processes times `keepalive`. Further connections wait
         /// to be accepted.

@@ -39,6 +39,54 @@ import Testing
         }
     }
 
+    /// RFC 3986, 6.2.2.2.
+    @Test func `a letter or digit of a path is the same with and without its encoding`() throws {
+        for (plain, encoded) in [
+            ("/api/v1/users/25", "/api/v1/users/%32%35"),
+            ("/api/v1/users/25", "/%61p%69/v1/users/25"),
+            ("/products/25", "/products/%32%35"), ("/products/25", "/%70roducts/25"),
+            ("/products/popular", "/products/popula%72"), ("/products/x", "/products/%78"),
+            ("/products/popular", "/api/v%31/products/p%6fpul%61%72"),
+            ("/api/v1/users/25/orders", "/api/v1/users/25/order%73"),
+            ("/api/v1/users/25/payments", "/api/v1/user%73/%325/p%61yments"),
+            ("/api/v1/products?limit=1", "/api/v1/p%72oducts?limit=1"),
+            ("/livez", "/%6Civez"), ("/livez", "/%6civez"), ("/readyz", "/%72eady%7A"),
+            ("/status", "/%73tatus"), ("/status.json", "/status%2Ejson"),
+        ] {
+            let (one, other) = (try shop.get(plain), try shop.get(encoded))
+            #expect(one.status < 500 && other.status == one.status, "\(encoded)")
+            if !plain.hasPrefix("/products/x") { #expect(one.status == 200, "\(plain)") }
+            if plain != "/status.json" { #expect(other.text == one.text, "\(encoded)") }
+        }
+        let ordered = try shop.post("/api/v1/%6Frders", order(25, [(101, 1)], paying: 2_000))
+        let id = try #require(ordered.orderID)
+        #expect(try shop.get("/api/v1/%6frders/%3\(id)").status == 200)
+        for (path, body) in [
+            ("/api/v1/orders/\(id)/c%61ncel", ""), ("/api/v1/users/%325/%63harge", charge(1_000)),
+        ] { #expect(try shop.post(path, body, key: "k").status == 200, "\(path)") }
+    }
+
+    @Test func `what else is encoded stays another path`() throws {
+        #expect(try shop.get("/products/popular").status == 200)  // nginx has it now.
+        for path in [
+            "/api%2Fv1/users/25", "/api/v1%2fusers/25", "/products%2F25", "/products%2Fpopular",
+            "/products%2fpopula%72", "//products/popular", "/products//popular", "/livez%2F",
+            "/products/./popular", "/products/%2E/popular", "/x/../products/popular",
+            "/x/%2e%2E/products/popular", "/api/v1/products%2Fpopular", "/%2Fproducts/popular",
+            "/api/v1//products/popular", "/api/v1/x/../products/popular", "/%2561pi/v1/users/25",
+            "/x/../metrics", "//readyz", "/%2Fstatus.json", "//livez", "/x/../livez",
+        ] { try expectProblem(try shop.get(path), 404, "NOT_FOUND", nil, "\(path)") }
+        for (path, status, code) in [
+            ("/api/v1/users/%2532%2535", 404, "USER_NOT_FOUND"),
+            ("/api/v1/users/%2525", 404, "USER_NOT_FOUND"),
+            ("/api/v1/users%2F25", 404, "NOT_FOUND"),
+            ("/api/v1/users/25%2Forders", 404, "USER_NOT_FOUND"),
+            ("/products/popular%20", 400, "INVALID_PRODUCT_ID"),
+            ("/products/%2570opular", 400, "INVALID_PRODUCT_ID"),
+            ("/products/25%3F", 400, "INVALID_PRODUCT_ID"),
+        ] { try expectProblem(try shop.get(path), status, code, nil, "\(path)") }
+    }
+
     @Test func `every request has a number of its own, which no client chooses`() throws {
         let ids = try (1...20).map { _ in
             try #require(try shop.get("/livez", ["X-Request-Id": "mine"])["X-Request-Id"])
@@ -87,7 +135,7 @@ import Testing
         let client = shop.newClient()
         let head = """
             POST /api/v1/users/25/charge HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: chunks\r\n\
-            Transfer-Encoding: chunked\r\n\r\n
+            Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n
             """
         let chunks = "8\r\n[{\"charg\r\nE\r\neAmount\": 5000\r\n2\r\n}]\r\n0\r\n\r\n"
         let answer = try client.exchange(Array((head + chunks).utf8))

@@ -126,6 +126,38 @@ import Testing
         #expect(commerce.end(within: 20) == 0)
     }
 
+    private static let probes = ["/", "/livez", "/readyz", "/metrics", "/status", "/status.json"]
+
+    @Test func `the probes' socket answers probes only, and the main one all the rest`() throws {
+        let shop = try Shop()
+        let (nginx, port) = try Shop.startNginx(
+            in: shop.folder, named: "crossed",
+            edits: [
+                ("commerce.sock;", "commerce.sock.main;"),
+                ("commerce.sock.probes;", "commerce.sock;"),
+                ("commerce.sock.main;", "commerce.sock.probes;"),
+            ])
+        defer { nginx.stop() }
+        let client = Client(port: port)
+        let gets = [
+            "/products/25", "/products/popular", "/api/v1/products", "/api/v1/users/25",
+            "/api/v1/users/25/orders", "/api/v1/users/25/payments", "/api/v1/orders/1", "/nowhere",
+        ]
+        for path in Self.probes + gets {
+            try expectProblem(try client.get(path), 404, "NOT_FOUND", nil, "\(path)")
+        }
+        for (path, body) in [
+            ("/api/v1/orders", order(25, [(101, 1)], paying: 2_000)),
+            ("/api/v1/users/25/charge", charge(1_000)), ("/api/v1/orders/1/cancel", ""),
+        ] {
+            try expectProblem(
+                try client.post(path, body, key: "k"), 404, "NOT_FOUND", nil, "\(path)")
+        }
+        #expect(try shop.hasExactly([]))
+        #expect(try shop.points(25) == 100_000)
+        for path in Self.probes { #expect(try shop.get(path).status == 200, "\(path)") }
+    }
+
     @Test func `an inherited socket alone is enough, and then it takes the probes too`() throws {
         let scratch = try ScratchFolder()
         let database = try ShopDatabase(in: scratch.path)
@@ -137,6 +169,14 @@ import Testing
             eventually(within: 30) { contents(of: part.log).contains("serving") ? 1 : nil } != nil)
         #expect(contents(of: part.log).contains("probes are answered on the main socket only"))
         #expect(access("\(scratch.path)/c.sock.probes", F_OK) != 0)
+        let (nginx, port) = try Shop.startNginx(
+            in: scratch.path,
+            edits: [("commerce.sock;", "c.sock;"), ("commerce.sock.probes;", "c.sock;")])
+        let client = Client(port: port)
+        for path in Self.probes + ["/products/25", "/api/v1/users/25"] {
+            #expect(try client.get(path).status == 200, "\(path)")
+        }
+        nginx.stop()
         part.signal(SIGTERM)
         #expect(part.end(within: 20) == 0)
     }

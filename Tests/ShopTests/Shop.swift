@@ -245,8 +245,12 @@ extension Shop {
         return try startCommerce(settings.merging(own) { $1 }, nil, in: folder)
     }
 
-    private static func startNginx(
-        in folder: String, hasNeighbor: Bool
+    /// - Parameters:
+    ///   - folderName: its folder in that of the shop.
+    ///   - edits: of the site's file, before the usual ones.
+    static func startNginx(
+        in folder: String, named folderName: String = "nginx", hasNeighbor: Bool = false,
+        edits: [(old: String, new: String)] = []
     ) throws -> (Part, UInt16) {
         let port = try freePort()
         // A test may be a client from elsewhere: its X-Client is where it comes from.
@@ -257,8 +261,8 @@ extension Shop {
             return (old: line, new: "\(line) server unix:/run/commerce/second.\(end)")
         }
         let part = try Part.nginx(
-            in: "\(folder)/nginx", port: port,
-            edits: (hasNeighbor ? second : [])
+            in: "\(folder)/\(folderName)", port: port,
+            edits: edits + (hasNeighbor ? second : [])
                 + [(name, origin), ("unix:/run/commerce/", "unix:\(folder)/")])
         return (part, port)
     }

@@ -41,7 +41,7 @@ import Testing
         request(
             "POST /api/v1/users/26/charge",
             [
-                "Idempotency-Key: storm",
+                "Content-Type: application/json", "Idempotency-Key: storm",
                 "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             ], charge(1_000)),
         request(

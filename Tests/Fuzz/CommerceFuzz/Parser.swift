@@ -1,6 +1,8 @@
 import Commerce
+import FoundationEssentials
 import HTTPTypes
 import ShopParts
+import StrictJSON
 
 @testable import API
 @testable import FastCGI
@@ -8,11 +10,17 @@ import ShopParts
 /// What reads bytes that a stranger or a peer has written. Each ends with a trap where it does not keep what it
 /// promises; what it refuses, it refuses in its own words.
 enum Parser: String, CaseIterable {
-    case charge, order, key, cursor, query, trace, target, variables, memcached, broker
+    case json, charge, order, type, key, cursor, query, trace, target, variables
+    case memcached, broker
 
     /// What is a good beginning for it.
     var seeds: [String] {
         switch self {
+        case .json:
+            [
+                #" {"a": [1, -0.5e+7, "é\ud83d\ude00\n", true, null], "": {"b": {}}} "#, "[[[[]]]]",
+                #"{"a": 1, "\u0061": 2}"#, "1e400", "-9223372036854775809", "0.10e1",
+            ]
         case .charge:
             [#"[{"chargeAmount": 50000}]"#, #"{"chargeAmount":1e3}"#, #"[{"chargeAmount": -1.5}]"#]
         case .order:
@@ -21,6 +29,7 @@ enum Parser: String, CaseIterable {
                     + #""paymentAmount": 4000}]"#,
                 #"{"user_id":1e0,"products":[],"paymentAmount":99999999999999999999}"#,
             ]
+        case .type: ["application/json", "application/a+json; charset=\"utf-\\8\"; x=y"]
         case .key: ["charge-1", "\u{7F}", "é"]
         case .cursor: ["cHJvZHVjdHMgMjUg", Cursor(list: "products", id: -1, name: "카페 +/").text]
         case .query: ["/x?q=%EC%B9%B4&limit=1", "/x?q=+%2B&q=2", "/x?%71=%zz&&=&"]
@@ -47,8 +56,10 @@ enum Parser: String, CaseIterable {
 
     func parse(_ bytes: [UInt8]) {
         switch self {
+        case .json: parseJSON(bytes)
         case .charge: parseCharge(bytes)
         case .order: parseOrder(bytes)
+        case .type: parseType(bytes)
         case .key: parseKey(bytes)
         case .cursor: parseCursor(String(decoding: bytes, as: UTF8.self))
         case .query: parseQuery(String(decoding: bytes, as: UTF8.self))
@@ -72,9 +83,35 @@ enum Parser: String, CaseIterable {
         }
     }
 
+    /// What the strict reader takes, Foundation's takes too.
+    private func parseJSON(_ bytes: [UInt8]) {
+        guard let value = try? JSONValue(reading: bytes) else { return }
+        // In an array, or Foundation would look whether it is UTF-16.
+        let wrapped = Data([UInt8(ascii: "[")] + bytes + [UInt8(ascii: "]")])
+        guard let seen = try? JSONDecoder().decode([Foreign].self, from: wrapped) else {
+            preconditionFailure("taken, though it is not JSON")
+        }
+        if let text = try? value.string() { precondition(seen[0].text == text) }
+        if let number = try? value.wholeNumber().exact { precondition(seen[0].isNear(number)) }
+        if let elements = try? value.elements() { precondition(seen[0].count == elements.count) }
+        if let object = try? value.objectText() {
+            precondition((try? JSONValue(reading: object)) != nil)
+        }
+    }
+
+    private func parseType(_ bytes: [UInt8]) {
+        let type = String(decoding: bytes, as: UTF8.self)
+        let fields: HTTPFields = [.contentType: type]
+        let request = Request(method: .post, target: "/", headerFields: fields, body: [0x30])
+        guard judged({ try request.expectJSON() }) != nil else { return }
+        precondition(type.lowercased().hasPrefix("application/"))
+        precondition(type.lowercased().contains("json"))
+    }
+
     private func post(_ target: String, _ body: [UInt8]) -> Request {
         var fields = HTTPFields()
         fields[HTTPField.Name("idempotency-key")!] = "k"
+        fields[.contentType] = "application/json"
         return Request(method: .post, target: target, headerFields: fields, body: body)
     }
 
@@ -157,5 +194,27 @@ enum Parser: String, CaseIterable {
             precondition(head.map { !$0.target.isEmpty && $0.method != nil } ?? true)
             if let head { body(head.headerFields) }
         }
+    }
+}
+
+/// A value as Foundation reads it.
+private struct Foreign: Decodable {
+    var text: String?
+    var number: Double?
+    var count: Int?
+
+    init(from decoder: any Decoder) throws {
+        if let list = try? decoder.unkeyedContainer() {
+            count = list.count
+        } else if let value = try? decoder.singleValueContainer() {
+            text = try? value.decode(String.self)
+            number = try? value.decode(Double.self)
+        }
+    }
+
+    /// As near as a `Double` comes; what it cannot hold, it does not read.
+    func isNear(_ other: Int64) -> Bool {
+        guard let number else { return true }
+        return abs(number - Double(other)) <= abs(Double(other)) * 1e-15
     }
 }
