@@ -239,7 +239,7 @@ extension ShopUnderFaults {
                 ("server unix:/run/commerce/commerce.sock;", servers("")),
                 ("server unix:/run/commerce/commerce.sock.probes;", servers(".probes")),
                 ("unix:/run/commerce/work.sock", "unix:\(folder)/\(workers[0]).sock"),
-                ("    # --- Probes\n", probes),
+                ("    # --- Probes, and pages for operators\n", probes),
             ])
     }
 }
