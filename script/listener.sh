@@ -26,7 +26,6 @@ read_listener() {
         die "COMMERCE_LISTEN lets other machines in at ${beyond[*]} without TLS;" \
             "COMMERCE_TLS_CERTIFICATE and COMMERCE_TLS_KEY add it, or COMMERCE_ALLOW_PLAINTEXT=http" \
             "says that it is meant"
-    export -n COMMERCE_LISTEN COMMERCE_SERVER_NAME COMMERCE_TLS_CERTIFICATE COMMERCE_TLS_KEY
 }
 
 # add_listen_address ADDRESS: to `listen_addresses`; and to `beyond`, if others than this machine reach it.

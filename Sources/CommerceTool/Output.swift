@@ -1,4 +1,5 @@
 import Glibc
+import LogLines
 
 /// What commands have to say, on standard output.
 ///
@@ -89,20 +90,5 @@ extension String {
     /// Its lines, without their ends.
     var lines: [String] {
         split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    }
-}
-
-extension Unicode.Scalar {
-    /// Whether it has no picture of its own: control characters of both sets, formats such as those
-    /// of bidirectional text, separators of lines and paragraphs, and what means nothing yet.
-    fileprivate var isHidden: Bool {
-        // Nearly all there is.
-        if (0x20...0x7E).contains(value) { return false }
-        return switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate,
-            .unassigned:
-            true
-        default: false
-        }
     }
 }

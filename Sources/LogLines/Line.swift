@@ -85,13 +85,31 @@ struct Line {
             case "\"": bytes += [0x5C, 0x22]
             case "\\": bytes += [0x5C, 0x5C]
             case "\n": bytes += [0x5C, UInt8(ascii: "n")]
-            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-                let digits = String(0x1_0000 + scalar.value, radix: 16).dropFirst()
-                bytes += Array("\\u\(digits)".utf8)
+            case _ where scalar.isHidden:
+                for unit in UTF16.encode(scalar)! {
+                    let digits = String(0x1_0000 + Int(unit), radix: 16).dropFirst()
+                    bytes += Array("\\u\(digits)".utf8)
+                }
             default: bytes += Array(UTF8.encode(scalar)!)
             }
             if bytes.count > valueBytesMax { return bytes + Array("…".utf8) }
         }
         return bytes
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it has no picture of its own: control characters of both sets, formats such as those
+    /// of bidirectional text, separators of lines and paragraphs, and what means nothing yet. On a
+    /// terminal such may move the cursor, or turn round what is read.
+    public var isHidden: Bool {
+        // Nearly all there is.
+        if (0x20...0x7E).contains(value) { return false }
+        return switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate,
+            .unassigned:
+            true
+        default: false
+        }
     }
 }

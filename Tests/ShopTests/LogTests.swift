@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test func `whatever is logged is one line of JSON`() throws {
-        let hostile = "a\"b\\c\nd\r\t\u{0}\u{1b}[31m\u{7f}\u{85}\u{2028}한글😀"
+        let hostile = "a\"b\\c\nd\r\t\u{0}\u{1b}[31m\u{7f}\u{85}\u{2028}\u{202E}\u{E0001}한글😀"
         let lines = try written { logger in
             logger.warning(
                 "\(hostile)",
@@ -60,6 +60,7 @@ import Testing
         #expect(line.level == "warning" && line.truncated == nil)
         #expect(lines[0].contains("\"time_\":\"not the time\""))
         #expect(lines[0].utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
+        #expect(lines[0].unicodeScalars.filter(\.isHidden).isEmpty)
     }
 
     @Test func `the time is RFC 3339 in UTC, to the millisecond`() throws {

@@ -133,8 +133,13 @@ import Testing
         let id = try test.happen(1)[0].lowercased
         try test.dispatchAll()
         let endpoint = try test.addEndpoint()
-        try deliveries.mark(try test.claim().map { Mark($0, .dead(cause: Self.hostile)) })
-        try deliveries.switchOff(endpoint, because: Self.hostile)
+        try deliveries.mark(try test.claim().map { Mark($0, .dead(cause: "answered 500")) })
+        try deliveries.switchOff(endpoint, because: "gone")
+        // As a program may have stored it that did not spell out what a terminal obeys.
+        let owner = try test.database.connect()
+        try owner.execute(
+            "UPDATE delivery SET last_error = ? WHERE state = 'DEAD'", [.text(Self.hostile)])
+        try owner.execute("UPDATE webhook_endpoint SET disabled_reason = ?", [.text(Self.hostile)])
         for command in [["events", "show", id], ["events", "list"], ["webhooks", "list"]] {
             let output = try run(command).output
             for scalar in Self.hostile.unicodeScalars.dropFirst(3).dropLast() {

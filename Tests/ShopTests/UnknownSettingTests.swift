@@ -25,7 +25,8 @@ import Testing
             let path = "\(TestRun.repository)/\(folder)"
             for file in try FileManager.default.contentsOfDirectory(atPath: path) {
                 let text = contents(of: "\(path)/\(file)")
-                names.formUnion(text.matches(of: /COMMERCE_[A-Z_]*[A-Z]/).map { String($0.output) })
+                names.formUnion(
+                    text.matches(of: /COMMERCE_[A-Z_]*[A-Z]\b/).map { String($0.output) })
             }
         }
         #expect(names.count > 40)
