@@ -31,7 +31,6 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(
             name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
-        .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
         .systemLibrary(
             name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
 
@@ -72,7 +71,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "AMQP", dependencies: ["CRabbitMQ", "Threads"], swiftSettings: strict),
-        .target(name: "Memcached", dependencies: ["CMemcached"], swiftSettings: strict),
+        .target(name: "Memcached", swiftSettings: strict),
 
         // The shop: rules, storage, routes.
         .target(name: "Commerce", swiftSettings: strict),

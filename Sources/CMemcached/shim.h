@@ -1,2 +1,0 @@
-// libmemcached.
-#include <libmemcached/memcached.h>
