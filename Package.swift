@@ -19,7 +19,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -31,6 +30,8 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(
             name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
 
@@ -72,6 +73,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "AMQP", dependencies: ["CRabbitMQ", "Threads"], swiftSettings: strict),
         .target(name: "Memcached", swiftSettings: strict),
+        .target(name: "Crypto", dependencies: ["COpenSSL"], swiftSettings: strict),
 
         // The shop: rules, storage, routes.
         .target(name: "Commerce", swiftSettings: strict),
@@ -79,7 +81,7 @@ let package = Package(
             name: "Store",
             dependencies: [
                 "Commerce", "MariaDB", "Memcached", "Threads",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "Crypto",
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
@@ -96,15 +98,15 @@ let package = Package(
         // What operators see in a browser.
         .target(
             name: "StatusPage",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Crypto"],
             resources: [.embedInCode("Page")], swiftSettings: strict),
 
         // Brings events to those who want to know of them.
         .target(
             name: "Events",
             dependencies: [
-                "AMQP", "Commerce", "HTTPClient", "MariaDB", "Store", "StrictJSON", "Threads",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "AMQP", "Commerce", "Crypto", "HTTPClient", "MariaDB", "Store", "StrictJSON",
+                "Threads",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -141,6 +143,7 @@ let package = Package(
         .testTarget(
             name: "EventsTests", dependencies: ["Events", "Store"], swiftSettings: strict),
         // Parts on the real thing that each wraps.
+        .testTarget(name: "CryptoTests", dependencies: ["Crypto"], swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["EchoResponder", "FastCGI"],
             swiftSettings: strict),
@@ -166,7 +169,7 @@ let package = Package(
             name: "Faults",
             dependencies: [
                 "HTTPReceiver", "MariaDB", "ShopParts",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "Crypto",
             ],
             path: "Tests/Support/Faults", swiftSettings: strict),
         .executableTarget(
@@ -186,11 +189,10 @@ let package = Package(
         .testTarget(
             name: "ShopTests",
             dependencies: [
-                "AMQP", "API", "Commerce", "CommerceFaults", "CommerceTool", "Events", "Faults",
-                "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Memcached", "Prometheus",
+                "AMQP", "API", "Commerce", "CommerceFaults", "CommerceTool", "Crypto", "Events",
+                "Faults", "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Memcached", "Prometheus",
                 "SeededRandom", "ShopParts", "Store", "Threads",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

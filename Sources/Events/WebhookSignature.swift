@@ -15,8 +15,7 @@ enum WebhookSignature {
     ) -> String {
         let content = Array("\(id).\(seconds).".utf8) + body
         return secrets.map { secret in
-            let key = SymmetricKey(data: secret.bytes)
-            let code = HMAC<SHA256>.authenticationCode(for: content, using: key)
+            let code = HMACSHA256.code(for: content, key: secret.bytes)
             return "v1," + Data(code).base64EncodedString()
         }.joined(separator: " ")
     }

@@ -63,6 +63,6 @@ public struct OperatorPage: Sendable {
 
     /// As CSP names what is allowed inline.
     private static func hash(_ bytes: [UInt8]) -> String {
-        "'sha256-\(Data(SHA256.hash(data: Data(bytes))).base64EncodedString())'"
+        "'sha256-\(Data(SHA256.digest(of: bytes)).base64EncodedString())'"
     }
 }

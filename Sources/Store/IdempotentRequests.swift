@@ -63,7 +63,7 @@ public struct IdempotentRequests: Sendable {
     /// The client's text is hashed: memcached's keys are shorter and take fewer characters.
     private func key(_ key: Idempotency.Key) -> String {
         let name = "\(key.user) \(key.scope.path) \(key.text)"
-        let digest = SHA256.hash(data: Array(name.utf8))
+        let digest = SHA256.digest(of: Array(name.utf8))
         return cache.key("key." + digest.hexadecimal)
     }
 
@@ -117,7 +117,7 @@ public struct IdempotentRequests: Sendable {
 
 /// SHA-256 of what makes a request the same request.
 public func fingerprint(of request: [UInt8]) -> [UInt8] {
-    Array(SHA256.hash(data: request))
+    SHA256.digest(of: request)
 }
 
 extension Sequence<UInt8> {

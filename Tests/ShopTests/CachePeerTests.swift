@@ -55,7 +55,7 @@ import Testing
     @Test func `a kept answer of a form that none has is a miss`() throws {
         let shop = try Shop()
         let memcached = Memcached(address: .socket(path: "\(shop.folder)/memcached.sock"))
-        let digest = SHA256.hash(data: Data("60 CHARGE/0 one".utf8))
+        let digest = SHA256.digest(of: Array("60 CHARGE/0 one".utf8))
         let hexadecimal = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         let key = try Self.prefix(of: shop) + "key.\(hexadecimal)"
         let path = "/api/v1/users/60/charge"

@@ -91,8 +91,7 @@ package final class ReceiverProcess: Sendable {
     private static func isSigned(_ arrival: Arrival, _ id: String, by secret: Data) -> Bool {
         guard let seconds = arrival.headers["webhook-timestamp"] else { return false }
         let content = Array("\(id).\(seconds).".utf8) + arrival.body
-        let code = HMAC<SHA256>.authenticationCode(
-            for: content, using: SymmetricKey(data: secret))
+        let code = HMACSHA256.code(for: content, key: Array(secret))
         let isWhole = String(decoding: arrival.body, as: UTF8.self).hasPrefix(#"{"id":"\#(id)""#)
         return isWhole
             && arrival.headers["webhook-signature"] == "v1," + Data(code).base64EncodedString()
