@@ -190,7 +190,8 @@ let package = Package(
             name: "ShopTests",
             dependencies: [
                 "AMQP", "API", "Commerce", "CommerceFaults", "CommerceTool", "Crypto", "Events",
-                "Faults", "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Memcached", "Prometheus",
+                "Faults", "HTTPClient", "HTTPReceiver", "LogLines", "MariaDB", "Memcached",
+                "Prometheus",
                 "SeededRandom", "ShopParts", "Store", "Threads",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),

@@ -59,10 +59,12 @@ something_waits() {
                           OR EXISTS (SELECT 1 FROM delivery WHERE state = 'PENDING')") == 1 ]]
 }
 
+# await_drained WORKER: waits until it has delivered all that there is.
 await_drained() {
-    local deadline=$((SECONDS + drain_seconds_max))
+    local worker=$1 deadline=$((SECONDS + drain_seconds_max))
     while something_waits; do
-        is_running worker || die_with_log "$folder/worker.log" "the worker has ended by itself"
+        is_running "$worker" ||
+            die_with_log "${part_log[$worker]}" "the worker has ended by itself"
         ((SECONDS < deadline)) ||
             die "after $drain_seconds_max s there is still something to deliver"
         sleep 0.2
@@ -104,7 +106,7 @@ measure_worker() {
     take_orders "$events_clients" "$events_seconds"
     start=$(database_time)
     start_worker "$folder"
-    await_drained
+    await_drained worker
     drained=$(webhooks_a_second "$start")
 }
 
@@ -114,7 +116,7 @@ measure_delay() {
     start=$(database_time)
     take_orders 1 "$events_seconds"
     lone=$orders_a_second
-    await_drained
+    await_drained worker
     read -r p50 p99 <<<"$(delays_ms "$start")"
 }
 
@@ -185,7 +187,7 @@ bench_events() {
     measure_worker
     measure_delay
     measure_cost >"$folder/events.tsv"
-    await_drained
+    await_drained worker
     stop_part worker TERM 25
     prove_deliveries
     print_events

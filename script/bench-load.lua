@@ -1,6 +1,9 @@
--- The requests of script/bench load: wrk … -s bench-load.lua URL -- WHAT TAG
--- WHAT is one of the functions of `make`; TAG makes idempotency keys unlike those of other runs.
--- With a third argument, the path of a file, the numbers of all answered orders go there.
+-- The requests of script/bench load and cost: wrk … -s bench-load.lua URL -- WHAT TAG [NAME=VALUE...]
+-- WHAT is one of the functions of `make`, or a path that is asked for again and again. TAG makes
+-- idempotency keys unlike those of other runs. Further arguments:
+-- answered=FILE  gets the numbers of all answered orders
+-- orders=FILE    has the numbers of orders, for what is asked of one
+-- count=NUMBER   ends the run after about so many answers
 -- Prints what script/bench-load.sh reads, in one line:
 -- measured ANSWERS_PER_SECOND P50_MS P99_MS ANSWERED NON_2XX ERRORS WRITES_SENT
 -- The rows that exist are those of lay_ground.
@@ -10,6 +13,7 @@ local reads_in_five = 4 -- Four reads, then one order, on average.
 
 local host = wrk.host .. ":" .. wrk.port
 local threads = {}
+threads_count = 2 -- As script/bench runs wrk with more than one client.
 
 local function post(path, body, headers)
     sent = sent + 1
@@ -17,6 +21,8 @@ local function post(path, body, headers)
         "\r\nContent-Type: application/json\r\n" .. headers ..
         "Content-Length: " .. #body .. "\r\n\r\n" .. body
 end
+
+local function get(path) return "GET " .. path .. " HTTP/1.1\r\nHost: " .. host .. "\r\n\r\n" end
 
 local function user() return first_user + math.random(0, users - 1) end
 local function product() return first_product + math.random(0, products - 1) end
@@ -31,7 +37,18 @@ local make = {
     spread = function() return order(product()) end,
     mixed = function()
         if math.random(1, 5) > reads_in_five then return order(product()) end
-        return "GET /products/" .. product() .. " HTTP/1.1\r\nHost: " .. host .. "\r\n\r\n"
+        return get("/products/" .. product())
+    end,
+    product = function() return get("/products/" .. product()) end,
+    balance = function() return get("/api/v1/users/" .. user()) end,
+    user_orders = function() return get("/api/v1/users/" .. user() .. "/orders") end,
+    user_payments = function() return get("/api/v1/users/" .. user() .. "/payments") end,
+    placed_order = function() return get("/api/v1/orders/" .. known[math.random(#known)]) end,
+    -- Each order once: the threads take turns in the file.
+    cancel = function()
+        local order = known[sent * threads_count + number]
+        return post("/api/v1/orders/" .. order .. "/cancel", "",
+            "Idempotency-Key: " .. tag .. "-" .. order .. "\r\n")
     end,
     charge = function()
         return post("/api/v1/users/" .. user() .. "/charge", '[{"chargeAmount":1000}]',
@@ -44,15 +61,36 @@ function setup(thread)
     thread:set("number", #threads)
 end
 
+-- wrk itself ends by time only, or by the signal that a terminal sends.
+local function end_run()
+    local ffi = require("ffi")
+    ffi.cdef("int getpid(void); int kill(int, int);")
+    ffi.C.kill(ffi.C.getpid(), 2)
+end
+
 function init(arguments)
-    what, tag, file = arguments[1], arguments[2], arguments[3]
-    sent, answers = 0, {}
+    local options = {}
+    for i = 3, #arguments do
+        local name, value = arguments[i]:match("^(%l+)=(.*)$")
+        options[name] = value
+    end
+    what, tag, file = arguments[1], arguments[2], options.answered
+    sent, answers, known = 0, {}, {}
     math.randomseed(os.time() * 16 + (number or 0))
-    local next_request = make[what]
+    if options.orders then
+        for line in io.lines(options.orders) do known[#known + 1] = line end
+    end
+    local next_request = make[what] or function() return get(what) end
     request = function() return next_request() end
     if file then
         response = function(_, _, body)
             answers[#answers + 1] = body:match('"orderId": ?"(%d+)"') or "none"
+        end
+    elseif options.count then
+        local left = math.ceil(options.count / threads_count)
+        response = function()
+            left = left - 1
+            if left == 0 then end_run() end
         end
     end
 end

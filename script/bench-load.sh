@@ -111,7 +111,7 @@ audit() {
 prove_answers() {
     local front=$1 books
     read -ra books <<<"$(open_books)"
-    wrk_line "$front" 64 2 hot proof "$folder/answered" >/dev/null
+    wrk_line "$front" 64 2 hot proof answered="$folder/answered" >/dev/null
     await_quiet
     sort "$folder/answered" >"$folder/answered.sorted"
     shop_sql <<<"SELECT id FROM orders WHERE id > ${books[2]}" | sort >"$folder/stored.sorted"

@@ -48,7 +48,7 @@ stop_shops() {
         [[ $name != nginx-* ]] || stop_part "$name" QUIT 25
     done
     for name in "${!part_pid[@]}"; do
-        [[ $name != commerce-* ]] || stop_part "$name" TERM 25
+        [[ $name != commerce-* && $name != worker-* ]] || stop_part "$name" TERM 25
     done
 }
 
