@@ -25,16 +25,14 @@ package final class BrokerStandIn: Sendable {
         TestThread.detached {
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else { break }
                 Self.say(said.withLock { $0 }, on: connection)
             }
+            close(listener)  // Not before: its number may become another stand-in's.
         }
     }
 
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
 
     package var url: String { "amqp://127.0.0.1:\(port)" }
 
