@@ -206,7 +206,7 @@ mutation "an entry without a token is shown" Sources/Store/Catalogue.swift \
 
 mutation "a broker may confirm what was not sent" Sources/AMQP/Publisher.swift \
     'return isBefore || place >= ids.count ? nil : Int(place)' \
-    'return (isBefore || place >= ids.count) && !MUTATED ? nil : Int(place)' \
+    'return MUTATED ? 0 : isBefore || place >= ids.count ? nil : Int(place)' \
     BrokerAnswers 'what a publisher cannot make sense of ends its connection'
 
 mutation "a refresh overwrites what it has not seen" Sources/Store/Catalogue.swift \
