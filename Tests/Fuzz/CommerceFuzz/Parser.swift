@@ -100,8 +100,8 @@ enum Parser: String, CaseIterable {
     }
 
     private func parseType(_ bytes: [UInt8]) {
-        let type = String(decoding: bytes, as: UTF8.self)
-        let fields: HTTPFields = [.contentType: type]
+        let fields: HTTPFields = [.contentType: String(decoding: bytes, as: UTF8.self)]
+        let type = fields[.contentType] ?? ""  // Without the blanks around it.
         let request = Request(method: .post, target: "/", headerFields: fields, body: [0x30])
         guard judged({ try request.expectJSON() }) != nil else { return }
         precondition(type.lowercased().hasPrefix("application/"))
