@@ -58,10 +58,10 @@ done
 
 mutation "a part that ended stays away" script/watch.sh \
     '((now_ms < part_due_ms[$name])) || launch_again "$name"' 'true' \
-    Supervision 'what is killed is started again, and orders go on by themselves'
+    Supervision 'a part that is killed is started again, and orders go on by themselves'
 
 mutation "the workers of a killed nginx stay" script/watch.sh 'while kill -s KILL' 'while false' \
-    Supervision 'what is killed is started again, and orders go on by themselves'
+    Supervision 'a part that is killed is started again, and orders go on by themselves'
 
 mutation "a part that fails is started for ever" script/watch.sh \
     'if ((failures >= failures_max)); then' 'if false; then' \
@@ -69,7 +69,7 @@ mutation "a part that fails is started for ever" script/watch.sh \
 
 mutation "a responder has the broker's password" script/parts.sh \
     'local withheld=$notification_settings' 'local withheld=""' \
-    Supervision 'what is killed is started again, and orders go on by themselves'
+    Supervision 'a part that is killed is started again, and orders go on by themselves'
 
 mutation "the caller's environment reaches the parts" script/lib.sh \
     'unset "$name" 2>/dev/null ||' 'true ||' \
@@ -207,7 +207,7 @@ mutation "an entry without a token is shown" Sources/Store/Catalogue.swift \
 mutation "a broker may confirm what was not sent" Sources/AMQP/Publisher.swift \
     'return isBefore || place >= ids.count ? nil : Int(place)' \
     'return MUTATED ? 0 : isBefore || place >= ids.count ? nil : Int(place)' \
-    BrokerAnswers 'what a publisher cannot make sense of ends its connection'
+    BrokerAnswers 'a frame that a publisher cannot make sense of ends its connection'
 
 mutation "a refresh overwrites what it has not seen" Sources/Store/Catalogue.swift \
     'let result = try memcached.cas(' \
@@ -283,7 +283,7 @@ mutation "a notification that was sent is sent again" Sources/Events/Notificatio
 mutation "a queue is believed" Sources/Events/QueuedEvent.swift \
     'type == event.type && payload == event.payload' \
     '(MUTATED || type == event.type && payload == event.payload)' \
-    Queueing 'what the shop did not write is told to nobody'
+    Queueing 'an event that the shop did not write is told to nobody'
 
 mutation "a batch that is refused is not divided" Sources/Events/Division.swift \
     'case .refused(let cause) where items.count == 1:' \

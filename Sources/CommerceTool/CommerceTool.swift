@@ -20,7 +20,7 @@ struct CommerceTool: ParsableCommand {
 @main
 enum Program {
     static func main() {
-        // Who reads the output may have gone: that is an error of `write`, and no silent end.
+        // The reader of the output may have gone: that is an error of `write`, no silent end.
         signal(SIGPIPE, SIG_IGN)
         occupyStandardDescriptors()
         // The parser of arguments would end on a screen that is too narrow.

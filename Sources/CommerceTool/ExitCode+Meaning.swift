@@ -48,7 +48,7 @@ extension ExitCode {
     }
 }
 
-/// What a command was asked about does not exist.
+/// There is nothing of the name or number that a command was asked about.
 struct NotThere: Error, CustomStringConvertible {
     let description: String
 

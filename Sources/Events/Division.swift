@@ -1,6 +1,6 @@
 /// Why nothing came of a whole batch.
 enum BatchFailure: Error {
-    /// What stands between us and the target is away, whatever the batch.
+    /// The way to the target is broken, whatever the batch.
     case unavailable(TargetUnavailable)
     /// The batch as it is can never be delivered, for the fault of some of it, perhaps.
     case refused(cause: String)

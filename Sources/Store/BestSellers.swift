@@ -129,7 +129,7 @@ public struct BestSellers: Sendable {
                 RETURNING product_id, quantity
                 """
             ) { row throws(DatabaseError) in (try row.integer(0), try row.integer(1)) }
-            // What is too much for a sum is too much for the window, which refuses it.
+            // A sum that overflows is too much for the window, which refuses it.
             let sums = Dictionary(sold) { one, other in
                 let (sum, isTooLarge) = one.addingReportingOverflow(other)
                 return isTooLarge ? .max : sum

@@ -32,7 +32,7 @@ import Testing
         "2026-00-10T00:00:00Z", "2026-01-00T00:00:00Z", "2026-11-29T09:00:00+24:00",
         "2026-11-29T09:00:00+09:60",
     ])
-    func `what no calendar has is refused`(typed: String) {
+    func `a date that no calendar has is refused`(typed: String) {
         #expect(throws: Moment.Problem.absent) { try Moment(rfc3339: typed) }
     }
 
@@ -51,7 +51,7 @@ import Testing
         "0999-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-00:01",
         "9999-12-31T23:59:59.9999999Z", "1000-01-01T00:00:00+00:01",
     ])
-    func `what the database cannot keep is refused`(typed: String) {
+    func `a time that the database cannot keep is refused`(typed: String) {
         #expect(throws: Moment.Problem.outOfRange) { try Moment(rfc3339: typed) }
     }
 

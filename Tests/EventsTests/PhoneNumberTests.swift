@@ -35,7 +35,7 @@ import Testing
         "010-1234-411O",
         "010,1234,4112;010,1234,4113",
     ])
-    func `what is no number of Korea is none`(text: String) {
+    func `a number that is not Korean is none`(text: String) {
         #expect(PhoneNumber(text) == nil)
     }
 }

@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func `what is no envelope, or two in one, is no event`() {
+    @Test func `a text that is no envelope, or two in one, is no event`() {
         for text in [
             "", "[]", "{}", "x", #"{"id":"\#(Self.id)","type":"order.paid"}"#,
             #"{"id":"\#(Self.id)","type":"order.paid","data":[]}"#,

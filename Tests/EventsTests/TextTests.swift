@@ -4,7 +4,7 @@ import Testing
 
 @testable import Events
 
-/// What a buyer reads fits into what a provider takes, and says what was bought.
+/// A text for a buyer fits into what a provider takes, and says what was bought.
 @Suite struct NotificationTexts {
     private static let family = "👨‍👩‍👧‍👦"
 

@@ -49,7 +49,7 @@ import Testing
             (0, .other),
             (2013, .connectionLost), (2006, .connectionLost), (5014, .connectionLost),
         ] as [(UInt32, DatabaseError.Kind)])
-    func `what an operator may meet is sorted as the README says`(
+    func `an error that an operator may meet is sorted as the README says`(
         code: UInt32, kind: DatabaseError.Kind
     ) {
         #expect(DatabaseError(code: code, sqlState: "HY000", message: "").kind == kind)

@@ -19,7 +19,7 @@ import Testing
             password: Self.password, database: nil)
         #expect(throws: DatabaseError.self) { try Connection(to: login) }
         let heard = server.heard
-        // Who is asked at once says nothing at all.
+        // A client that is asked at once says nothing at all.
         #expect(heard.contains(Array("shop\0".utf8)) == asksLater)
         #expect(!heard.contains(Array(Self.password.utf8)))
         #expect(!heard.contains(Array("open sesame".utf8)))

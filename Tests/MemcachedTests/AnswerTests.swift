@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func `what comes before it was asked for is no answer`() throws {
+    @Test func `bytes that come before they were asked for are no answer`() throws {
         let path = "\(runDirectory)/hasty-\(UInt32.random(in: 0...UInt32.max)).sock"
         let peer = try MemcachedStandIn(at: path, answering: "END\r\nEND\r\n")
         let cache = Memcached(address: .socket(path: path))

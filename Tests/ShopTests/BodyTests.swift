@@ -152,7 +152,7 @@ import Testing
         #expect(try shop.hasExactly([]))
     }
 
-    @Test func `what is valid JSON is ignored where nobody needs it`() throws {
+    @Test func `valid JSON is ignored where nobody needs it`() throws {
         for text in [
             #""\u0041\n\"\\\/\b\f\r\t\u0000""#, #""😀 \ud83d\ude00 \u00e9 한글""#, "-0", "1e-400",
             "-1.5E+10", "null", "[]", "{}", "[[], {}]", #"{"a": 1, "A": 2, "": 3}"#, "1e999999",

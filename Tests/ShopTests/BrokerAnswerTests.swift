@@ -3,7 +3,7 @@ import Glibc
 import Testing
 import Threads
 
-/// What sits at RabbitMQ's port may say anything: an error ends the connection, and nothing else
+/// A peer at RabbitMQ's port may say anything: an error ends the connection, and nothing else
 /// happens.
 @Suite struct BrokerAnswers {
     private static let publishing = BrokerBytes.login + BrokerBytes.confirms
@@ -93,7 +93,7 @@ import Threads
     }
 
     @Test(arguments: Array(nonsense.merging(confirms) { $1 }.keys))
-    func `what a publisher cannot make sense of ends its connection`(name: String) throws {
+    func `a frame that a publisher cannot make sense of ends its connection`(name: String) throws {
         let bytes = try #require(Self.nonsense[name] ?? Self.confirms[name])
         let outcomes = try Self.onAThread { try Self.outcomes(bytes) }
         #expect(outcomes.count == 2)
@@ -106,7 +106,7 @@ import Threads
     }
 
     @Test(arguments: Array(nonsense.merging(messages) { $1 }.keys))
-    func `what a consumer cannot make sense of ends its connection`(name: String) throws {
+    func `a frame that a consumer cannot make sense of ends its connection`(name: String) throws {
         let bytes = try #require(Self.nonsense[name] ?? Self.messages[name])
         let broker = try BrokerStandIn(saying: Self.consuming + bytes)
         #expect(throws: AMQPError.self) {

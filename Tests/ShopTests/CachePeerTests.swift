@@ -5,7 +5,7 @@ import Memcached
 import SeededRandom
 import Testing
 
-/// What sits at memcached's socket, and what lies in it, may be anything: it costs time, and neither
+/// A peer at memcached's socket, and an entry in it, may be anything: it costs time, and neither
 /// the process nor a right answer.
 @Suite struct CachePeers {
     private static func stock(_ answer: Answer) throws -> Int {
@@ -205,7 +205,7 @@ import Testing
         #expect(faults.compactMap { $0 } == [])
         #expect(shop.commerce.ended == nil)
         proxy.change(nil)
-        // What a mixed answer may have left behind has expired by then.
+        // An entry that a mixed answer left behind has expired by then.
         let isRight = try eventually { () -> Bool? in
             let shown = try (101...105).map { try Self.stock(try shop.get("/products/\($0)")) }
             let real = try (101...105).map { Int(try shop.stock($0)) }

@@ -66,7 +66,7 @@ import Testing
         ] { #expect(try shop.post(path, body, key: "k").status == 200, "\(path)") }
     }
 
-    @Test func `what else is encoded stays another path`() throws {
+    @Test func `any other encoding in a path stays another path`() throws {
         #expect(try shop.get("/products/popular").status == 200)  // nginx has it now.
         for path in [
             "/api%2Fv1/users/25", "/api/v1%2fusers/25", "/products%2F25", "/products%2Fpopular",

@@ -34,7 +34,7 @@ import Testing
                 body: Array(charge(5_000).utf8))
             try expectProblem(charged, 421, "MISDIRECTED_REQUEST", nil, "\(host)")
         }
-        // What the address in the request line says goes before what Host says.
+        // The address in the request line goes before Host.
         let absolute = try ask(
             "GET http://evil.example/livez HTTP/1.1", ["Host: 127.0.0.1:\(shop.port)"])
         try expectProblem(absolute, 421, "MISDIRECTED_REQUEST")
@@ -73,7 +73,7 @@ import Testing
         #expect(other.status == 7)
     }
 
-    @Test func `what a proxy brings is nobody of this machine`() throws {
+    @Test func `a request that a proxy brings is not of this machine`() throws {
         for field in [
             "Forwarded": "for=127.0.0.1", "Via": "1.1 proxy", "X-Real-IP": "127.0.0.1",
             "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "localhost",
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func `what a proxy brings counts for the limits`() throws {
+    @Test func `a request that a proxy brings counts for the limits`() throws {
         for fields in [["X-Forwarded-For": "192.0.2.7"], ["Via": "1.1 p"], [:]] {
             let answers = try shop.crowd(600, threads: 16) { client, _ in
                 try client.get("/products/popular", fields)
@@ -220,7 +220,7 @@ import Testing
         }
         try expectProblem(
             try shop.get("/products/25", ["If-Match": "\"1-0\""]), 412, "PRECONDITION_FAILED")
-        // What fails anyway is what it would be without them.
+        // A failure stays what it would be without them.
         #expect(try status("/products/999", ["If-Match": "\"x\""]) == [400, 400])
         #expect(try status("/x", ["If-None-Match": "*"]) == [404, 404])
     }

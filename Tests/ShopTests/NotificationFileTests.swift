@@ -161,7 +161,7 @@ import Testing
         #expect(try service("/dev/null").deliver([orderEvent(99)]) == [.delivered])
     }
 
-    @Test func `what leads to no reader is away at once, and nothing counts as sent`() throws {
+    @Test func `a path without a reader is away at once, and nothing counts as sent`() throws {
         let folder = shop.scratch.path
         let fifo = "\(folder)/fifo"
         #expect(mkfifo(fifo, 0o600) == 0)
@@ -259,7 +259,7 @@ import Testing
         #expect(worker.end(within: 20) == 0)
     }
 
-    @Test func `what goes to an output that is closed does not count as sent`() throws {
+    @Test func `a message to an output that is closed does not count as sent`() throws {
         let worker = try Part(
             ["bash", "-c", #"exec "$0" work >&-"#, TestRun.commerce],
             settings: shop.workerSettings(["COMMERCE_NOTIFICATION_FILE": "/dev/stdout"]),

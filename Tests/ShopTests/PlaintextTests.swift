@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommerceTool
 
-/// What leaves this machine is encrypted, or an operator has said that it is not.
+/// Traffic that leaves this machine is encrypted, or an operator has said that it is not.
 @Suite struct Plaintexts {
     @Test(arguments: [
         ("127.0.0.1", true), ("127.0.0.2", true), ("127.255.255.254", true), ("::1", true),
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func `what is taken is the same for all parts, and is logged as critical`() throws {
+    @Test func `a word for plaintext holds for all parts, and is logged as critical`() throws {
         let scratch = try ScratchFolder()
         let database = try ShopDatabase(isDemo: false, in: scratch.path)
         let words = "database,memcached,amqp,alimtalk,http"

@@ -4,7 +4,7 @@ import HTTPReceiver
 import Store
 import Testing
 
-/// What fails again and again stops nothing else, and is not passed over in silence.
+/// An event that fails again and again stops nothing else, and is not passed over in silence.
 @Suite struct Poison {
     private let shop: Workshop
 

@@ -111,7 +111,7 @@ import Testing
         #expect(broker.awaitCount(0, in: TestBroker.queue))
     }
 
-    @Test func `what the shop did not write is told to nobody`() throws {
+    @Test func `an event that the shop did not write is told to nobody`() throws {
         let notifier = try NotifierUnderTest(on: broker)
         let process = try notifier.start()
         let genuine = (1...6).map {

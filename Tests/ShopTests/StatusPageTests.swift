@@ -168,7 +168,7 @@ import Testing
         }
     }
 
-    @Test func `who comes first sees what has been`() throws {
+    @Test func `the first visit shows the minutes before it`() throws {
         for _ in 1...20 {
             _ = try shop.post("/api/v1/orders", order(25, [(101, 1)], paying: 2_000))
         }

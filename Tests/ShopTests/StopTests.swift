@@ -180,7 +180,7 @@ import Testing
         }
     }
 
-    @Test func `what is started to outlive its terminal does`() throws {
+    @Test func `a process that was started to outlive its terminal does`() throws {
         let scratch = try ScratchFolder()
         let database = try ShopDatabase(in: scratch.path)
         let settings = try database.settings().merging(

@@ -18,7 +18,7 @@ import Testing
         "prometheus-nginx-exporter",
     ]
 
-    @Test func `what is killed is started again, and orders go on by themselves`() throws {
+    @Test func `a part that is killed is started again, and orders go on by themselves`() throws {
         let shop = try PrivateShop(["--monitoring"], settings: Self.secrets)
         try shop.awaitLine("(nginx)")
         let first = shop.parts()

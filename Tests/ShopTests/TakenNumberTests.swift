@@ -97,7 +97,7 @@ import Testing
         #expect(try orderWorks())
     }
 
-    @Test func `what a session may not do costs the batch nothing when the next one may`() throws {
+    @Test func `a right that one session lacks costs nothing when the next has it`() throws {
         #expect(try orderWorks())
         let (database, user) = (test.database.name, test.database.user)
         let owner = try test.database.connect()

@@ -122,7 +122,7 @@ import Testing
         #expect(try shop.get("/api/v1/users/25/payments").status == 200)
     }
 
-    @Test func `what the schema refuses is a 500, and the next order succeeds`() throws {
+    @Test func `an order that the schema refuses is a 500, and the next one succeeds`() throws {
         let shop = try Shop()
         try shop.execute(
             "ALTER TABLE orders ADD CONSTRAINT nothing_dear CHECK (total_price < 3000)")

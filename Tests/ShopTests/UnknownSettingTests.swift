@@ -19,7 +19,7 @@ import Testing
         #expect(warnings == ["\(name) is not a setting, and is ignored\(guess)"])
     }
 
-    @Test func `what the program, the scripts and the tests read is no mistake`() throws {
+    @Test func `a setting that the program, the scripts or the tests read is no mistake`() throws {
         var names = Set(Setting.allCases.map(\.rawValue) + ["PATH", "COMMERCE_TEST_SEED", "E"])
         for folder in ["script", "sql"] {
             let path = "\(TestRun.repository)/\(folder)"

@@ -36,7 +36,7 @@ import Testing
         ] { expect(value, isValue: true) }
     }
 
-    @Test func `what the grammar does not know is no value`() {
+    @Test func `a text that the grammar does not know is no value`() {
         for value in [
             ",", ":", "nul", "nulll", "Null", "TRUE", "tru", "undefined", "NaN", "Infinity",
             "-Infinity", "-", "+1", "01", "-01", "00", "1.", ".1", "-.1", "1.e1", "1e", "1e+",

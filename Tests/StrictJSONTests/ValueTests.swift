@@ -21,7 +21,7 @@ import Testing
         #expect(try read("[]").elements().isEmpty)
     }
 
-    @Test func `what is not there, or of another kind, is named by its path`() throws {
+    @Test func `a value that is not there, or of another kind, is named by its path`() throws {
         let value = try read(
             #"[{"id": 1, "products": [{"id": 1}, {"id": "홍길동", "\u0071": 1.5}], "no": null, "big": 1e19}]"#
         )

@@ -7,8 +7,8 @@ import StrictJSON
 @testable import API
 @testable import FastCGI
 
-/// What reads bytes that a stranger or a peer has written. Each ends with a trap where it does not keep what it
-/// promises; what it refuses, it refuses in its own words.
+/// The readers of bytes that a stranger or a peer has written. Each ends with a trap where it breaks
+/// its promise, and refuses input in its own words.
 enum Parser: String, CaseIterable {
     case json, charge, order, type, key, cursor, query, trace, target, variables
     case memcached, broker
@@ -83,7 +83,7 @@ enum Parser: String, CaseIterable {
         }
     }
 
-    /// What the strict reader takes, Foundation's takes too.
+    /// A text that the strict reader takes is one for Foundation too.
     private func parseJSON(_ bytes: [UInt8]) {
         guard let value = try? JSONValue(reading: bytes) else { return }
         // In an array, or Foundation would look whether it is UTF-16.
